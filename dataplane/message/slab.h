@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Objects of one size in spans of an arena. Allocation and release are a few instructions.
+ * A span that becomes empty goes back to the arena, unless the slab is created with SLAB_KEEP: then
+ * the memory of a freed object stays an object of this slab for ever, so that a stale ref can still
+ * be read and found out by its generation number.
+ *
+ * Thread: the arena's owner.
+ */
+#ifndef LINEMQ_MESSAGE_SLAB_H
+#define LINEMQ_MESSAGE_SLAB_H
+
+#include "dataplane/message/arena.h"
+
+enum slab_flags { SLAB_KEEP = 1 };
+
+struct slab {
+    struct arena *arena;
+    const char *name;
+    uint32_t object_size; /* rounded up to 16 bytes */
+    uint32_t per_span;
+    uint32_t span_order;
+    uint32_t flags;
+    uint64_t used;             /* objects handed out; any thread may read (relaxed) */
+    uint64_t spans;            /* spans held */
+    uint64_t failed;           /* allocations refused */
+    struct slab_span *partial; /* spans with room; private */
+};
+
+/* `name` is a string literal shown by `ctl memory show`. */
+void slab_init(struct slab *slab, struct arena *arena, const char *name, size_t object_size,
+               unsigned flags);
+
+/* Uninitialised memory aligned to 16 bytes (64 when object_size is a multiple of 64), or NULL. */
+void *slab_alloc(struct slab *slab);
+void slab_free(struct slab *slab, void *object);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP, passive open only (RFC 9293), as one worker runs it. Pure: time comes in as an argument,
+ * segments go out through struct tcp_link, bytes to and from the application through
+ * struct tcp_app; no DPDK, no system call. Two of these and a lossy pipe make the simulator.
+ *
+ * What is particular here:
+ *  - SYN cookies always (RFC 4987): a connection exists only from its first data segment on. The
+ *    cookie secret is the same on all workers.
+ *  - TCP holds no send buffer. The application keeps what it sends (messages, not bytes) and hands
+ *    out any range from snd_una on when asked; tcp_send only says how much there is.
+ *  - Received bytes are offered in order; what the application does not take now stays in a small
+ *    buffer, closes the window, and is offered again after tcp_resume.
+ *  - Output happens once a turn for each connection touched (tcp_output): ACKs piggy-back, writes
+ *    cork. There is no delayed-ACK timer.
+ *  - A hot connection is 128 bytes; what it needs while data is in flight or out of order is
+ *    attached then and detached when idle.
+ *
+ * Thread: everything belongs to the worker that owns the struct tcp.
+ */
+#ifndef LINEMQ_TCP_TCP_H
+#define LINEMQ_TCP_TCP_H
+
+#include "dataplane/base/counters.h"
+#include "dataplane/message/pool.h"
+
+/* Both ends of a connection in network byte order; IPv4 addresses are mapped (::ffff:a.b.c.d). */
+struct tcp_tuple {
+    uint8_t remote[16], local[16];
+    uint16_t remote_port, local_port; /* host byte order */
+};
+
+enum tcp_flag { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4, TCP_PSH = 8, TCP_ACK = 16, TCP_URG = 32 };
+
+/* A segment that arrived: addresses, and the TCP header with what follows it. The checksum has been
+ * verified and `len` is at least the header's data offset says (else it was dropped before). */
+struct tcp_segment {
+    struct tcp_tuple tuple;
+    const uint8_t *header;
+    uint32_t len;  /* header and payload */
+    uint32_t hop;  /* where replies go on the link: the link's own name for it */
+    uint64_t hash; /* tcp_tuple_hash(tuple), by whoever chose the worker */
+};
+
+/* Where segments go. */
+struct tcp_link {
+    /* A buffer for one segment with at least `len` bytes of room from the TCP header on, or NULL:
+     * none left, try later. */
+    uint8_t *(*frame)(void *link, size_t len, void **frame);
+    /* Sends it: `len` bytes from the TCP header on, checksum field zero, to be filled in by the
+     * link (or its hardware) with the pseudo header of `tuple`. */
+    void (*transmit)(void *link, void *frame, size_t len, const struct tcp_tuple *tuple,
+                     uint32_t hop);
+    void *link;
+};
+
+struct tcp;
+struct tcp_conn; /* in tcp_conn.h; the application's part follows it directly */
+
+enum tcp_close {
+    TCP_CLOSED_ORDERLY = 1, /* both sides sent FIN, or we did after the peer */
+    TCP_CLOSED_RESET,       /* the peer sent RST */
+    TCP_CLOSED_TIMEOUT,     /* retransmissions were not answered (R2, RFC 9293 3.8.3) */
+    TCP_CLOSED_ABORTED,     /* tcp_abort */
+    TCP_CLOSED_RESOURCES,   /* memory */
+};
+
+struct tcp_app {
+    /* A connection came into being with its first data. The application's part is zeroed. False:
+     * refused, RST is sent. */
+    bool (*opened)(void *app, struct tcp_conn *conn);
+    /* In-order bytes; returns how many were taken. */
+    size_t (*received)(void *app, struct tcp_conn *conn, const uint8_t *data, size_t len);
+    /* The peer has sent FIN and everything before it was taken. */
+    void (*finished)(void *app, struct tcp_conn *conn);
+    /* Copies out `len` bytes from `offset` bytes after snd_una on; asked only for what was
+     * announced by tcp_send. */
+    void (*fetch)(void *app, struct tcp_conn *conn, uint32_t offset, uint8_t *to, size_t len);
+    /* The first `len` bytes were acknowledged: forget them. */
+    void (*acknowledged)(void *app, struct tcp_conn *conn, uint32_t len);
+    /* The connection is gone: its memory is released when this returns (a TIME_WAIT record may stay
+     * behind, without the application). Called exactly once for each `opened` that said true. */
+    void (*closed)(void *app, struct tcp_conn *conn, enum tcp_close why);
+    /* The timer set by tcp_app_timer. */
+    void (*timer)(void *app, struct tcp_conn *conn);
+    void *app;
+};
+
+struct tcp_config {
+    uint32_t connections_max;
+    uint32_t window; /* receive window advertised, bytes, at most 65535 */
+    uint16_t mss;    /* largest segment we ask for and send (MSS clamp), bytes */
+    uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
+    uint32_t give_up_ms; /* R2: oldest unacknowledged data */
+    uint32_t time_wait_ms, fin_wait_ms;
+    uint32_t time_wait_max;    /* records */
+    uint32_t out_of_order_max; /* bytes buffered for one connection */
+    uint32_t keepalive_ms; /* RFC 1122 keep-alive, 0 = off; for clients without MQTT keep alive */
+    uint8_t secret[16];    /* cookies, ISN (RFC 6528), time stamp offsets: equal on all workers */
+    uint8_t flow_key[16];  /* flow table */
+    uint16_t ports[16];    /* listening, 0 ends the list */
+    size_t app_size;       /* bytes of the application's part, at most 128 */
+};
+
+/* Set-up only: allocates the flow table from the heap, everything else from `pool` as it is needed.
+ * NULL: no memory. */
+struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
+                       const struct tcp_link *link, const struct tcp_app *app,
+                       struct counters *counters, uint64_t now);
+void tcp_destroy(struct tcp *tcp);
+
+/* All times are microseconds of a monotonic clock. */
+
+/* A burst of segments (at most 64): looks up all with prefetch, then handles each. The application
+ * is called from here. */
+void tcp_input(struct tcp *tcp, const struct tcp_segment *segments, unsigned count, uint64_t now);
+
+/* Timers that are due: at most `budget` visited. True when more are due already. */
+bool tcp_timers(struct tcp *tcp, uint64_t now, unsigned budget);
+
+/* Output for connections touched since the last call: data, ACKs, FIN. At most `budget` segments;
+ * true when more could be sent at once. */
+bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget);
+
+/* The earliest time a timer can be due, or UINT64_MAX. Cheap and never late; may be early. */
+uint64_t tcp_next_timer(const struct tcp *tcp);
+
+/* --- the application's side ------------------------------------------------------------------ */
+
+/* `len` more bytes are there to be fetched. */
+void tcp_send(struct tcp *tcp, struct tcp_conn *conn, uint32_t len);
+
+/* Bytes announced and not yet acknowledged. */
+uint32_t tcp_unacknowledged(const struct tcp_conn *conn);
+
+/* Take input again after `received` took less than it was offered: the rest is offered on the next
+ * tcp_output call. */
+void tcp_resume(struct tcp *tcp, struct tcp_conn *conn);
+
+/* FIN after what was announced; input is discarded from now on. `closed` follows, at the latest
+ * after fin_wait_ms. */
+void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
+
+/* RST now (on the next tcp_output); `closed` is called from there. */
+void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
+
+/* Calls app->timer at `when` or up to a second later; replaces an earlier setting. 0 switches it
+ * off. */
+void tcp_app_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t when);
+
+/* When the last acceptable segment arrived, in microseconds, to a granularity of about 16 ms. */
+uint64_t tcp_last_received(const struct tcp *tcp, const struct tcp_conn *conn, uint64_t now);
+
+void tcp_keepalive(struct tcp *tcp, struct tcp_conn *conn, bool on);
+
+static inline void *tcp_conn_app(struct tcp_conn *conn) {
+    return (uint8_t *)conn + 128;
+}
+
+static inline struct tcp_conn *tcp_app_conn(void *app_part) {
+    return (struct tcp_conn *)((uint8_t *)app_part - 128);
+}
+
+/* The connection's ref in the pool's arena: its name in mail. Memory of a closed connection stays a
+ * connection (SLAB_KEEP), with a zeroed application part. */
+ref_t tcp_conn_ref(const struct tcp *tcp, const struct tcp_conn *conn);
+/* NULL if the ref is not inside a connection slab of this worker or not aligned to one. */
+struct tcp_conn *tcp_conn_at(const struct tcp *tcp, ref_t ref);
+
+void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_tuple *tuple);
+
+/* A connection from the inside, for `ctl client show`; times in microseconds. */
+struct tcp_info {
+    uint8_t state;
+    uint16_t mss;
+    uint32_t srtt, rttvar, rto, cwnd, ssthresh, in_flight, snd_wnd, rcv_wnd;
+    uint32_t retransmissions, out_of_order, zero_windows, duplicate_acks;
+    uint32_t send_queue, receive_queue;
+    uint64_t age, idle, bytes_in, bytes_out;
+};
+void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_info *info,
+                   uint64_t now);
+const char *tcp_state_name(unsigned state);
+
+/* Keyed hash of a tuple, the same for a connection's life: chooses flow bucket, and owner where the
+ * NIC did not. */
+uint64_t tcp_tuple_hash(const struct tcp_tuple *tuple, const uint8_t key[16]);
+
+struct tcp_stats {
+    uint64_t connections, time_waits, touched;
+    uint64_t flow_bytes, connection_bytes, extension_bytes;
+};
+void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats);
+
+/* No new connections from now on (SYN and cookies are answered with RST). */
+void tcp_stop_accepting(struct tcp *tcp);
+
+/* Calls `visit` for up to `budget` connections from *position on (0 at the start, 0 again at the
+ * end). The visitor may close or abort. */
+void tcp_each(struct tcp *tcp, uint32_t *position, unsigned budget,
+              void (*visit)(void *argument, struct tcp_conn *conn), void *argument);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The route table, shared by all threads: which threads may have subscribers for a topic. It holds
+ * hashes, no filters: conservative (a hash may be shared), small, and read without locks.
+ *
+ *   exact   topic_hash of a filter without wildcards           -> bitmap of threads
+ *   prefix  topic_prefix_hash of a wildcard filter's 1st level -> bitmap of threads
+ *   any     wildcard filters that begin with a wildcard        -> one bitmap
+ *
+ * One writer (the first control shard); readers are registered with RCU (rte_rcu_qsbr), report a
+ * quiescent state once a turn after their mail is flushed, and go offline before they sleep.
+ */
+#ifndef LINEMQ_TOPICS_ROUTES_H
+#define LINEMQ_TOPICS_ROUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct routes;
+
+/* Set-up only (heap). NULL: no memory. */
+struct routes *routes_create(unsigned threads);
+void routes_destroy(struct routes *routes);
+
+/* Reader side: threads that may match, as a bitmap. */
+uint32_t routes_lookup(const struct routes *routes, uint64_t topic_hash, uint64_t prefix_hash,
+                       bool dollar);
+uint64_t routes_epoch(const struct routes *routes);
+void routes_online(struct routes *routes, unsigned thread);
+void routes_offline(struct routes *routes, unsigned thread);
+void routes_quiescent(struct routes *routes, unsigned thread);
+
+/* Any thread: has every online reader passed a quiescent state since the token was given out? */
+bool routes_passed(struct routes *routes, uint64_t token);
+
+/* Writer side: sets or clears the bit of `thread`; `kind` is enum route_key_kind. False: the table
+ * had to grow and there was no memory (nothing changed). routes_advance publishes a new epoch and
+ * gives out the RCU token for it; routes_reclaim frees tables nobody can see any more. */
+bool routes_change(struct routes *routes, unsigned kind, uint64_t key, unsigned thread, bool set);
+uint64_t routes_advance(struct routes *routes, uint64_t *token);
+void routes_reclaim(struct routes *routes);
+
+size_t routes_bytes(const struct routes *routes);
+uint64_t routes_count(const struct routes *routes);
+
+#endif

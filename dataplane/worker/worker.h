@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one pinned thread that runs its NIC queues, TCP, MQTT and topic tables in a loop
+ * (design: note the time once, receive, mail, timers, output, flush, and now and then report).
+ *
+ * Thread: worker_create and worker_destroy by the main thread; worker_run on the worker's lcore;
+ * the gauges and counters are read by anyone.
+ */
+#ifndef LINEMQ_WORKER_WORKER_H
+#define LINEMQ_WORKER_WORKER_H
+
+#include "dataplane/ether/ether.h"
+#include "dataplane/mqtt/mqtt.h"
+
+struct worker;
+
+struct worker_config {
+    unsigned self, workers;
+    struct mailboxes *mailboxes;
+    struct routes *routes;
+    struct handover *handover;
+    struct port *ports;
+    unsigned ports_count;
+    struct rte_mempool *mempool;
+    struct tcp_config tcp;
+    struct mqtt_config mqtt;
+    struct router_limits router;
+    size_t memory, memory_reserve; /* bytes: limit, address range */
+    bool prefault;
+    bool sleep; /* idle profile: sleep, or spin */
+};
+
+/* NULL with a sentence in `error`. Set-up only. */
+struct worker *worker_create(const struct worker_config *config, char *error, unsigned error_size);
+void worker_destroy(struct worker *worker);
+
+/* The loop; returns after MAIL_STOP when all clients are closed. */
+int worker_run(void *worker);
+
+/* Published by the worker, read relaxed. TSC cycles. */
+struct worker_gauges {
+    uint64_t turns;       /* of the loop */
+    uint64_t busy_turns;  /* that found something to do */
+    uint64_t busy_cycles; /* spent in those */
+    uint64_t idle_cycles; /* spent polling in vain */
+    uint64_t sleep_cycles;
+    uint64_t sleeps;
+    uint64_t longest_turn; /* cycles of the longest turn */
+    uint64_t packets;      /* frames handled */
+    uint64_t connections, connected, clean_sessions, subscriptions;
+    uint64_t memory_used;
+    uint64_t mail_waiting; /* mails in backlogs */
+};
+const struct worker_gauges *worker_gauges(const struct worker *worker);
+const struct counters *worker_counters(const struct worker *worker);
+const struct mailroom *worker_mailroom(const struct worker *worker);
+
+#endif
