@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The configuration: one YAML file, read through one schema table (libcyaml) that also prints the
+ * The configuration: one YAML file, read (libyaml) along one table of keys that also prints the
  * reference page and the defaults. A struct config is immutable once loaded.
  *
  * Thread: loaded by the main thread before any other starts; then read by all.

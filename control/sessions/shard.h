@@ -21,7 +21,12 @@ void shard_stop(
 void shard_destroy(struct shard *shard);
 
 const struct counters *shard_counters(const struct shard *shard); /* any thread */
-const struct mailroom *shard_mailroom(const struct shard *shard);
+/* Owner thread: with it the function of a MAIL_CALL sends its answer. */
+struct mailroom *shard_mailroom(const struct shard *shard);
+
+/* Any thread: has the shard read the password files again. Mistakes are logged, and then the old
+ * ones stay in force. */
+void shard_reload(struct shard *shard);
 
 /* A client as `ctl` sees it. Pointers are valid during the call that hands them out. */
 struct client_view {
@@ -44,8 +49,9 @@ struct client_view {
     uint64_t dropped;
 };
 
-/* Visits up to `budget` clients from *position on (0 at the start and again at the end); `prefix`
- * limits it to client identifiers that begin so. The visitor returns false to stop. */
+/* Visits up to `budget` clients from *position on (0 at the start and again at the end). The
+ * visitor returns false to stop. Their `subscriptions` may be counted too high; shard_client counts
+ * them. */
 void shard_clients(struct shard *shard, uint32_t *position, unsigned budget,
                    bool (*visit)(void *argument, const struct client_view *client), void *argument);
 /* One client. False: unknown here. */
@@ -56,8 +62,9 @@ bool shard_client_by_handle(struct shard *shard, uint32_t session, struct client
 /* Closes its connection (CLOSE_ADMIN). False: unknown, or not connected. */
 bool shard_kick(struct shard *shard, const uint8_t *client_id, size_t len);
 
-/* Subscriptions of persistent sessions: of one handle, or of all with session 0, from *position on.
- */
+/* Subscriptions of persistent sessions: of one handle, or of all with session 0, from *position on
+ * (0 at the start and again at the end). A session's subscriptions come together, so that `budget`
+ * may be overrun by those of one. */
 void shard_subscriptions(struct shard *shard, uint32_t session, uint32_t *position, unsigned budget,
                          bool (*visit)(void *argument, uint32_t session,
                                        const struct filter *filter),

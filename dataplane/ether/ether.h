@@ -32,6 +32,11 @@ struct ether_config {
     unsigned self, workers;
     uint8_t flow_key[16]; /* as tcp_config.flow_key */
     struct rte_mempool *mempool;
+    /* Called by ether_flush when it left frames for `worker`, which owns the transmit queue of a
+     * port with fewer queues than workers: if it sleeps, wake it. NULL when workers do not sleep.
+     */
+    void (*wake)(void *argument, unsigned worker);
+    void *wake_argument;
 };
 
 /* Set-up only. NULL: no memory or an address that does not parse (config_load has checked them). */
@@ -50,20 +55,25 @@ struct ether_batch {
 
 /* Sorts a burst of frames from one port: answers ARP, neighbour solicitations and echo requests,
  * frees and counts what is not for us, leaves the rest in `batch`. `handed_over`: the frames were
- * sent here by another worker as their owner, all of them are ours. */
+ * sent here by another worker as their owner, all of them are ours (or announcements of neighbours,
+ * which each worker learns from). At most ETHER_BURST frames. */
 void ether_input(struct ether *ether, unsigned port, struct rte_mbuf **frames, unsigned count,
                  bool handed_over, struct ether_batch *batch);
 
 /* TCP's way out: frames go into the port's transmit buffer. */
 const struct tcp_link *ether_tcp_link(struct ether *ether);
 
-/* Sends what is buffered. Frames that the port does not take now stay buffered, in order; beyond
- * the buffer's size they are dropped and counted (TCP sends again). Returns frames still waiting.
- */
+/* Sends what is buffered, a bounded number of frames. Frames that the port does not take now stay
+ * buffered, in order; beyond the buffer's size, or when a port takes none for long, they are
+ * dropped and counted (TCP sends again). Returns frames still waiting: call again soon. */
 unsigned ether_flush(struct ether *ether);
 
 /* Gratuitous ARP and unsolicited neighbour advertisements of our addresses. At start, and when a
  * link comes up. */
 void ether_announce(struct ether *ether);
+
+/* Announces again addresses that another station has claimed since the last call, at most once in
+ * ten seconds (RFC 5227, 2.4c). Cheap; `now` in microseconds. */
+void ether_defend(struct ether *ether, uint64_t now);
 
 #endif

@@ -42,7 +42,11 @@
 
 #include "dataplane/message/message.h"
 
-enum { THREADS_MAX = 32 };
+enum {
+    THREADS_MAX = 32,
+    MAIL_RETAINED_BATCH = 32, /* MAIL_RETAINEDs that answer a MAIL_RETAINED_QUERY, and each
+                               * MAIL_RETAINED_MORE: every router's limits.retained_batch */
+};
 
 enum mail_type {
     MAIL_RELEASE = 1,   /* parcels go home */
@@ -56,7 +60,10 @@ enum mail_type {
     MAIL_CONNECT,
     MAIL_VERDICT,
     MAIL_KICK,
-    MAIL_CLOSED,
+    MAIL_CLOSED, /* once for each connection that sent MAIL_CONNECT, however early it ended. A
+                  * MAIL_VERDICT that accepts and finds its connection gone is answered by a
+                  * MAIL_CLOSED with the verdict's conn, generation and session: the one sent
+                  * before could not name the session */
     MAIL_SUBSCRIBE,
     MAIL_UNSUBSCRIBE,
     MAIL_SUBACK,
@@ -97,6 +104,11 @@ enum route_key_kind {
     ROUTE_PREFIX,    /* key = topic_prefix_hash of the literal first level of a wildcard filter */
     ROUTE_ANY,       /* a wildcard filter that begins with a wildcard; no key */
     ROUTE_NONE,      /* no key: only advance the epoch and answer */
+};
+
+enum mail_retained_flags {
+    MAIL_RETAINED_STOP = 1, /* MAIL_RETAINED_MORE: the subscription is gone. The store may answer
+                             * MAIL_RETAINED_END at once; it is asked on until it does */
 };
 
 struct mail {
@@ -210,11 +222,13 @@ struct filter_parcel {
 };
 
 /* MAIL_SUBSCRIBE's and MAIL_UNSUBSCRIBE's parcel: `count` entries as on the wire but for their
- * order: QoS (0 in UNSUBSCRIBE), big-endian length, filter. Checked before it is sent. */
+ * order: QoS (0 in UNSUBSCRIBE), big-endian length, filter. Checked before it is sent. QoS 0x80:
+ * the worker refused this filter, the shard only reports it; the filter may be left out (length 0).
+ */
 struct subscribe_request {
     struct parcel parcel;
     uint16_t count;
-    uint16_t len; /* bytes used in bytes[] */
+    uint32_t len; /* bytes used in bytes[] */
     uint8_t bytes[];
 };
 
@@ -288,6 +302,7 @@ struct inspection {
     uint8_t found; /* answer: 0 no such connection any more, 1 */
     uint16_t topic_len;
     uint32_t position;   /* in and out: where to go on; 0 at the start and again at the end */
+    uint32_t skip;       /* the worker's, beside `position`; means nothing at the start */
     uint32_t room, used; /* bytes there are, bytes filled in `entries` */
     union {
         struct client_inspection client;

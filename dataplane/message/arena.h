@@ -5,7 +5,7 @@
  *
  * Everything inside an arena has a 32-bit name, its `ref`: the offset from the arena's base in
  * units of 16 bytes, so one arena reaches 64 GiB and a link between objects costs four bytes.
- * Ref 0 names nothing (the first unit of an arena is never handed out).
+ * Ref 0 names nothing (the first 64 KiB of an arena are never handed out, nor touched).
  *
  * Thread: the owner only. No system call after arena_init; untouched pages cost nothing.
  */
@@ -32,7 +32,8 @@ size_t arena_footprint(size_t size);
 /*
  * Lays an arena over [base, base+size). `base` is aligned to 64 KiB, `size` is a multiple of it;
  * `state` points to arena_footprint(size) zeroed bytes. `limit` (bytes) is the most that may be
- * handed out, at most `size`. Neither memory is owned by the arena.
+ * handed out, at most `size`; of a range above 64 GiB the rest is not used. Neither memory is owned
+ * by the arena.
  */
 struct arena *arena_init(void *state, void *base, size_t size, size_t limit);
 
@@ -47,7 +48,7 @@ void *arena_base(const struct arena *arena);
 
 /*
  * Fault injection for tests: the n-th following slab or span allocation fails (1 = the next), once.
- * 0 switches it off. Costs one predictable branch on the slow path of slab_alloc only when armed.
+ * 0 switches it off. Costs one predictable branch.
  */
 void arena_fail_after(struct arena *arena, uint64_t n);
 

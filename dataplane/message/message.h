@@ -22,9 +22,12 @@ struct mailroom;
 struct parcel {
     uint32_t refs; /* the holder's count */
     uint32_t size; /* bytes allocated, this header included */
-    uint8_t home;  /* thread whose pool it came from */
-    uint8_t pad[7];
+    union {
+        uint8_t home;        /* thread whose pool it came from */
+        struct parcel *next; /* instead, while it waits in the mailroom to go home */
+    };
 };
+_Static_assert(sizeof(struct parcel) == 16, "every parcel can be queued to go home");
 
 /* Where a thread takes its parcels from and how it sends foreign ones home. */
 struct parcels {

@@ -24,4 +24,8 @@ void pool_init(struct pool *pool, struct arena *arena);
 void *pool_alloc(struct pool *pool, size_t size);
 void pool_free(struct pool *pool, void *memory, size_t size);
 
+/* Gives the empty spans that the classes keep in hand back to the arena (at most one each). False:
+ * there were none. pool_alloc does it when memory is short. */
+bool pool_trim(struct pool *pool);
+
 #endif

@@ -20,9 +20,13 @@ struct mqtt_config {
     unsigned self;                /* this worker's thread number */
     unsigned first_shard, shards; /* control shards */
     uint8_t shard_key[16];        /* client_shard(): client id -> shard, equal on all threads */
+    /* Filters answered with 0x80 in SUBACK, compared as they are written; the strings outlive the
+     * struct mqtt. */
+    const char *const *refuse_subscriptions;
+    unsigned refuse_subscriptions_count;
 };
 
-/* The shard that owns a client identifier. */
+/* The shard that owns a client identifier, counted from the first shard. Any thread. */
 unsigned client_shard(const uint8_t *client_id, size_t len, const uint8_t key[16], unsigned shards);
 
 /* Set-up only. NULL: no memory. Order of creation: mqtt_create; tcp_create with mqtt_tcp_app();

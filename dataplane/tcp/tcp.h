@@ -55,7 +55,7 @@ struct tcp_link {
 };
 
 struct tcp;
-struct tcp_conn; /* in tcp_conn.h; the application's part follows it directly */
+struct tcp_conn; /* in conn.h; the application's part follows it directly */
 
 enum tcp_close {
     TCP_CLOSED_ORDERLY = 1, /* both sides sent FIN, or we did after the peer */

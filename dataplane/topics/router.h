@@ -41,9 +41,10 @@ struct subscriber {
 struct router;
 
 struct router_owner {
-    /* One message for one subscriber: `qos` is the lower of the message's and the subscription's;
-     * `retain` the RETAIN flag to send. The callee takes its own reference if it keeps the message.
-     * Must not call back into the router. */
+    /* None of these may call back into the router.
+     *
+     * One message for one subscriber: `qos` is the lower of the message's and the subscription's;
+     * `retain` the RETAIN flag to send. The callee takes its own reference if it keeps the message. */
     void (*deliver)(void *owner, struct subscriber to, struct message *message, uint8_t qos,
                     bool retain);
     /* All filters of a SUBSCRIBE are in force: answer it. `codes` are in the order given. */
@@ -104,7 +105,10 @@ enum publish_result {
 enum publish_result router_publish(struct router *router, const struct publish *publish,
                                    struct topic_memo *memo);
 
-/* True: router_publish would say TRY_AGAIN. Cheap; ask before taking input. */
+/* True: so much waits for its turn to be delivered here that router_publish would say TRY_AGAIN.
+ * Cheap; ask before taking input, and before mail_receive: mail that waits presses its senders, mail
+ * that is handled nevertheless is worked off in a long turn when the queue is full. (Memory and the
+ * mailboxes that a message needs are known only when it is matched.) */
 bool router_pressed(const struct router *router);
 
 /* Handles MAIL_PUBLISH (the matching part), MAIL_ROUTE_CHANGED, MAIL_RETAINED and
@@ -122,8 +126,8 @@ struct filter {
  * Subscribes to `count` filters at once. *head is the subscriber's list of subscriptions (0 at the
  * start), kept by the owner and changed here. A filter whose `code` is 0x80 on entry is refused and
  * only reported. A subscription to the same filter is replaced, keeping its place, and its retained
- * messages are sent again (MQTT-3.8.4-3). `owner->subscribed` is called when all are in force,
- * perhaps before this returns. Out of memory: code 0x80.
+ * messages are sent again (MQTT-3.8.4-3). `owner->subscribed` is called when all are in force, or
+ * before this returns if all were refused. Out of memory: code 0x80. At most 65535 filters.
  */
 void router_subscribe(struct router *router, struct subscriber who, ref_t *head, uint16_t packet_id,
                       struct filter *filters, unsigned count);
@@ -144,8 +148,9 @@ void router_rename(struct router *router, ref_t head, struct subscriber to);
 /* Gives retained queries that wait for retained_ready another chance. */
 void router_retained_resume(struct router *router, struct subscriber who);
 
-/* Continues fan-outs, at most limits.fanout_slice deliveries. True when more is left. Once a turn.
- */
+/* Continues fan-outs, at most limits.fanout_slice deliveries, and what could not be sent for arriving
+ * subscriptions. True when more could be done at once. Once a turn, also in a turn without input:
+ * deliveries are counted from one call to the next. */
 bool router_turn(struct router *router);
 
 /* Walks a subscriber's list: the filter and QoS of *position (start with the list's head), which is

@@ -7,8 +7,10 @@
  *   prefix  topic_prefix_hash of a wildcard filter's 1st level -> bitmap of threads
  *   any     wildcard filters that begin with a wildcard        -> one bitmap
  *
- * One writer (the first control shard); readers are registered with RCU (rte_rcu_qsbr), report a
- * quiescent state once a turn after their mail is flushed, and go offline before they sleep.
+ * One writer (the first control shard). A reader goes online before its first lookup, reports a
+ * quiescent state once a turn when all its mail has been flushed into the rings, and goes offline
+ * before it sleeps. A thread that never went online is not waited for and must not look up while
+ * the writer runs. (RCU: rte_rcu_qsbr.)
  */
 #ifndef LINEMQ_TOPICS_ROUTES_H
 #define LINEMQ_TOPICS_ROUTES_H
@@ -23,7 +25,7 @@ struct routes;
 struct routes *routes_create(unsigned threads);
 void routes_destroy(struct routes *routes);
 
-/* Reader side: threads that may match, as a bitmap. */
+/* Reader side: threads that may match, as a bitmap. `dollar`: the topic begins with `$`. */
 uint32_t routes_lookup(const struct routes *routes, uint64_t topic_hash, uint64_t prefix_hash,
                        bool dollar);
 uint64_t routes_epoch(const struct routes *routes);
@@ -41,7 +43,10 @@ bool routes_change(struct routes *routes, unsigned kind, uint64_t key, unsigned 
 uint64_t routes_advance(struct routes *routes, uint64_t *token);
 void routes_reclaim(struct routes *routes);
 
-size_t routes_bytes(const struct routes *routes);
-uint64_t routes_count(const struct routes *routes);
+size_t routes_bytes(const struct routes *routes);   /* any thread */
+uint64_t routes_count(const struct routes *routes); /* keys with a bit set; any thread */
+
+/* Fault injection for tests: the n-th following growth finds no memory, once. 0 switches it off. */
+void routes_fail_after(struct routes *routes, unsigned n);
 
 #endif

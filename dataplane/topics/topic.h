@@ -27,7 +27,7 @@ bool topic_filter_has_wildcard(const uint8_t *filter, size_t len);
  * (4.7.1, 4.7.2: a leading wildcard does not match a leading `$`). */
 bool topic_matches(const uint8_t *filter, size_t filter_len, const uint8_t *topic, size_t len);
 
-/* Process-wide key of the hashes below, set once before any thread starts. */
+/* Process-wide key of the hashes below, set once before any thread starts. Hashes are never 0. */
 void topic_hash_set_key(const uint8_t key[16]);
 
 uint64_t topic_hash(const uint8_t *topic, size_t len);

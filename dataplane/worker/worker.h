@@ -13,6 +13,8 @@
 #include "dataplane/mqtt/mqtt.h"
 
 struct worker;
+struct handover;
+struct clock;
 
 struct worker_config {
     unsigned self, workers;
@@ -22,6 +24,7 @@ struct worker_config {
     struct port *ports;
     unsigned ports_count;
     struct rte_mempool *mempool;
+    const struct clock *clock;
     struct tcp_config tcp;
     struct mqtt_config mqtt;
     struct router_limits router;
@@ -34,8 +37,11 @@ struct worker_config {
 struct worker *worker_create(const struct worker_config *config, char *error, unsigned error_size);
 void worker_destroy(struct worker *worker);
 
-/* The loop; returns after MAIL_STOP when all clients are closed. */
+/* The loop; returns after worker_stop when all clients are closed. An lcore function. */
 int worker_run(void *worker);
+
+/* Any thread: says goodbye to the clients and ends the loop; `at_once` does not wait for them. */
+void worker_stop(struct worker *worker, bool at_once);
 
 /* Published by the worker, read relaxed. TSC cycles. */
 struct worker_gauges {

@@ -1,0 +1,94 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds a release with the benchmarks, measures, prints one table.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tools/common.sh
+. "$root/tools/common.sh"
+
+help() {
+    cat <<END
+Usage: sudo bench/run.sh [OPTION...]
+
+Builds a release in build-bench and measures:
+  micro        single parts, by Google Benchmark
+  end-to-end   messages through linemqd over TAP, with clients on the Linux stack of this machine
+  idle         what a connected device with one subscription costs, by component and resident
+
+  --only NAME      only that part; may be repeated
+  --filter REGEX   of the micro benchmarks only those
+  --idle N         idle devices (default 10000)
+  --quick          short runs, to see that it works: not figures to quote
+  --no-install     install nothing
+  --install-only   install, then stop
+  --help
+
+END
+}
+
+install=yes
+install_only=no
+parts=()
+micro=()
+measure=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    --help | -h)
+        help
+        exit 0
+        ;;
+    --no-install) install=no ;;
+    --install-only) install_only=yes ;;
+    --only)
+        [[ ${2-} =~ ^(micro|end-to-end|idle)$ ]] || usage_error "--only micro, end-to-end or idle"
+        parts+=("$2")
+        shift
+        ;;
+    --filter)
+        micro+=("--benchmark_filter=${2?}")
+        shift
+        ;;
+    --idle)
+        measure+=(--idle "${2?}")
+        shift
+        ;;
+    --quick)
+        micro+=(--benchmark_min_time=0.01)
+        measure+=(--quick)
+        ;;
+    *) usage_error "unknown argument $1" ;;
+    esac
+    shift
+done
+[ ${#parts[@]} -gt 0 ] || parts=(micro end-to-end idle)
+
+cd "$root"
+require_root "$@"
+if [ "$install" = yes ]; then
+    install_packages "${build_packages[@]}" "${run_packages[@]}" \
+        libbenchmark-dev libcmocka-dev libmosquitto-dev python3-paho-mqtt
+else
+    require_build_tools
+fi
+[ "$install_only" = no ] || exit 0
+require_tun
+say "building in build-bench"
+configure build-bench --buildtype=release -Dtests=true -Dbench=true
+compile build-bench linemqd ctl bench/micro/bench_micro tests/system/fleet
+
+results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
+trap 'rm -f "$results"' EXIT
+for part in "${parts[@]}"; do
+    say "measuring: $part"
+    if [ "$part" = micro ]; then
+        build-bench/bench/micro/bench_micro --benchmark_format=json "${micro[@]}" >"$results"
+        /usr/bin/python3 bench/table.py --micro "$results" --append "$results.rows"
+    else
+        /usr/bin/python3 bench/measure.py --binaries build-bench "${measure[@]}" "$part" \
+            >>"$results.rows"
+    fi
+done
+/usr/bin/python3 bench/table.py --print "$results.rows"
+rm -f "$results.rows"

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/config/config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/config/read.h"
+
+static const char default_name[] = "defaults";
+
+static FILE *open_file(struct mistakes *mistakes, const char *path) {
+    FILE *input = fopen(path, "re");
+    /* A directory opens and cannot be read. */
+    if (input == NULL || (fgetc(input) == EOF && ferror(input))) {
+        mistakes_add(mistakes, 0, "file: cannot be read: %s; give the name of a readable YAML file",
+                     strerror(errno));
+        if (input != NULL) {
+            fclose(input);
+        }
+        return NULL;
+    }
+    rewind(input);
+    return input;
+}
+
+struct config *config_load(const char *path, FILE *errors) {
+    const char *name = path != NULL ? path : default_name;
+    struct reading reading = {.loaded = calloc(1, sizeof *reading.loaded),
+                              .mistakes = mistakes_new(name)};
+    char *kept = NULL;
+    if (reading.loaded == NULL || reading.mistakes == NULL ||
+        (kept = loaded_alloc(reading.loaded, strlen(name) + 1)) == NULL) {
+        fprintf(errors, "%s: there is no memory to read it; free some and try again\n", name);
+        free(reading.mistakes);
+        if (reading.loaded != NULL) {
+            loaded_free(reading.loaded);
+        }
+        return NULL;
+    }
+    reading.loaded->config.path = strcpy(kept, name);
+    FILE *input = path != NULL ? open_file(reading.mistakes, path) : NULL;
+    if (path == NULL || input != NULL) {
+        read_config(&reading, input);
+        if (reading.places != NULL) {
+            check_config(&reading);
+        }
+    }
+    if (input != NULL) {
+        fclose(input);
+    }
+    places_free(reading.places);
+    if (mistakes_report(reading.mistakes, errors) > 0) {
+        loaded_free(reading.loaded);
+        return NULL;
+    }
+    return &reading.loaded->config;
+}
+
+void config_free(struct config *config) {
+    if (config != NULL) {
+        loaded_free((struct loaded *)config);
+    }
+}

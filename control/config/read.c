@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * libyaml's document tree is walked by hand along the table. libcyaml would fill in the struct from
+ * a schema too, but it stops at the first mistake and reports it through a log function, as prose
+ * of its own that does not say what would be right.
+ */
+#include "control/config/read.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+enum { SECTIONS_MAX = 8, ITEMS_MAX = 16, PATH_MAX_BYTES = 128, SHOWN_MAX = 64 };
+
+struct places {
+    size_t section[SECTIONS_MAX];
+    size_t item[SECTIONS_MAX][ITEMS_MAX];
+    size_t key[SECTIONS_MAX][ITEMS_MAX][CONFIG_KEYS_MAX];
+    bool wrong[SECTIONS_MAX][ITEMS_MAX][CONFIG_KEYS_MAX];
+};
+
+/* A walk over one document. */
+struct walk {
+    struct reading *reading;
+    yaml_document_t *document;
+    bool noted; /* lines are noted (not those of a preset) */
+};
+
+void places_free(struct places *places) {
+    free(places);
+}
+
+/* The place of a section in the table, and of a key in it (CONFIG_KEYS_MAX: none). */
+static unsigned find(const char *section, const char *key, unsigned *k) {
+    unsigned s = 0;
+    while (strcmp(config_sections[s].name, section) != 0) {
+        s++;
+    }
+    for (*k = 0; key != NULL && *k < config_sections[s].keys_count; ++*k) {
+        if (strcmp(config_sections[s].keys[*k].name, key) == 0) {
+            return s;
+        }
+    }
+    *k = CONFIG_KEYS_MAX;
+    return s;
+}
+
+size_t place_line(const struct places *places, const char *section, unsigned item,
+                  const char *key) {
+    unsigned k, s = find(section, key, &k);
+    if (k < CONFIG_KEYS_MAX && places->key[s][item][k] > 0) {
+        return places->key[s][item][k];
+    }
+    return places->item[s][item] > 0 ? places->item[s][item] : places->section[s];
+}
+
+bool place_wrong(const struct places *places, const char *section, unsigned item, const char *key) {
+    unsigned k, s = find(section, key, &k);
+    return k < CONFIG_KEYS_MAX && places->wrong[s][item][k];
+}
+
+static size_t line_of(const yaml_node_t *node) {
+    return node->start_mark.line + 1;
+}
+
+static const char *text_of(const yaml_node_t *node) {
+    return (const char *)node->data.scalar.value;
+}
+
+static const char *kind_of(const yaml_node_t *node) {
+    return node->type == YAML_SEQUENCE_NODE ? "is a list" : "is a mapping";
+}
+
+/* YAML's null: nothing, `~` or `null`, not in quotes. */
+static bool is_null(const yaml_node_t *node) {
+    return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+           (node->data.scalar.length == 0 || strcmp(text_of(node), "~") == 0 ||
+            strcmp(text_of(node), "null") == 0);
+}
+
+/* Levenshtein's distance of two names, the longer of them up to SHOWN_MAX. */
+static unsigned distance(const char *a, const char *b) {
+    unsigned row[SHOWN_MAX + 1];
+    size_t a_len = strlen(a), b_len = strlen(b);
+    if (a_len > SHOWN_MAX || b_len > SHOWN_MAX) {
+        return SHOWN_MAX;
+    }
+    for (unsigned j = 0; j <= b_len; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; i <= a_len; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b_len; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            best = best < row[j] + 1 ? best : row[j] + 1;
+            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+        }
+    }
+    return row[b_len];
+}
+
+/* The `i`th name that could stand here, or NULL at the end. */
+typedef const char *(*names_at)(const struct section *section, unsigned i);
+
+static const char *section_name(const struct section *section, unsigned i) {
+    (void)section;
+    return i < config_sections_count ? config_sections[i].name : NULL;
+}
+
+static const char *key_name(const struct section *section, unsigned i) {
+    return i < section->keys_count ? section->keys[i].name : NULL;
+}
+
+static void unknown(struct walk *walk, const yaml_node_t *node, const char *path, names_at name,
+                    const struct section *section) {
+    const char *nearest = NULL;
+    unsigned best = SHOWN_MAX;
+    for (unsigned i = 0; name(section, i) != NULL; i++) {
+        unsigned d = distance(text_of(node), name(section, i));
+        if (d < best) {
+            best = d;
+            nearest = name(section, i);
+        }
+    }
+    char shown[SHOWN_MAX + 1];
+    snprintf(shown, sizeof shown, "%s", text_of(node));
+    const char *dot = path[0] != '\0' ? "." : "";
+    if (nearest != NULL && best <= 2 + strlen(nearest) / 4) {
+        mistakes_add(walk->reading->mistakes, line_of(node),
+                     "%s%s%s: there is no such key; did you mean `%s`?", path, dot, shown, nearest);
+        return;
+    }
+    char list[VALUE_ERROR_MAX] = "";
+    size_t used = 0;
+    for (unsigned i = 0; name(section, i) != NULL && used < sizeof list; i++) {
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
+                                 name(section, i));
+    }
+    mistakes_add(walk->reading->mistakes, line_of(node),
+                 "%s%s%s: there is no such key; there are: %s", path, dot, shown, list);
+}
+
+static void wrong_value(struct walk *walk, size_t line, const char *path, const struct key *key,
+                        const char *wrong) {
+    char expected[VALUE_ERROR_MAX];
+    value_expected(key, expected, sizeof expected);
+    mistakes_add(walk->reading->mistakes, line, "%s.%s: %s; give %s", path, key->name, wrong,
+                 expected);
+}
+
+static void read_texts(struct walk *walk, const struct key *key, const yaml_node_t *node,
+                       const char *path, void *object) {
+    char wrong[VALUE_ERROR_MAX];
+    unsigned room = (unsigned)(node->data.sequence.items.top - node->data.sequence.items.start);
+    for (unsigned i = 0; i < room; i++) {
+        const yaml_node_t *item =
+            yaml_document_get_node(walk->document, node->data.sequence.items.start[i]);
+        if (item->type != YAML_SCALAR_NODE) {
+            mistakes_add(walk->reading->mistakes, line_of(item), "%s.%s[%u]: %s; give a text", path,
+                         key->name, i, kind_of(item));
+        } else if (!value_add(walk->reading->loaded, key, text_of(item), item->data.scalar.length,
+                              room, object, wrong, sizeof wrong)) {
+            mistakes_add(walk->reading->mistakes, line_of(item), "%s.%s[%u]: %s; give a text", path,
+                         key->name, i, wrong);
+        }
+    }
+}
+
+/* False: a mistake was reported. */
+static bool read_key(struct walk *walk, const struct key *key, const yaml_node_t *node,
+                     const char *path, void *object) {
+    char wrong[VALUE_ERROR_MAX];
+    if (key->type == VALUE_TEXTS && node->type == YAML_SEQUENCE_NODE) {
+        read_texts(walk, key, node, path, object);
+        return true;
+    }
+    if (node->type != YAML_SCALAR_NODE) {
+        wrong_value(walk, line_of(node), path, key, kind_of(node));
+        return false;
+    }
+    if (!value_set(walk->reading->loaded, key, text_of(node), node->data.scalar.length,
+                   is_null(node), object, wrong, sizeof wrong)) {
+        wrong_value(walk, line_of(node), path, key, wrong);
+        return false;
+    }
+    return true;
+}
+
+static void set_presets(struct walk *walk, const struct section *section, void *object) {
+    char wrong[VALUE_ERROR_MAX];
+    for (unsigned k = 0; k < section->keys_count; k++) {
+        const struct key *key = &section->keys[k];
+        if (key->preset == NULL || key->type == VALUE_TEXTS) {
+            continue;
+        }
+        if (!value_set(walk->reading->loaded, key, key->preset, strlen(key->preset),
+                       strcmp(key->preset, "null") == 0, object, wrong, sizeof wrong)) {
+            wrong_value(walk, 0, section->name, key, wrong); /* memory, or a wrong table */
+        }
+    }
+}
+
+/* The keys of one mapping. */
+static void read_mapping(struct walk *walk, const struct section *section, unsigned item,
+                         const yaml_node_t *node, const char *path, void *object) {
+    unsigned s = (unsigned)(section - config_sections);
+    size_t seen[CONFIG_KEYS_MAX] = {0};
+    struct mistakes *mistakes = walk->reading->mistakes;
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name = yaml_document_get_node(walk->document, pair->key);
+        if (name->type != YAML_SCALAR_NODE) {
+            mistakes_add(mistakes, line_of(name), "%s: a key %s; give a name", path, kind_of(name));
+            continue;
+        }
+        unsigned k = 0;
+        while (k < section->keys_count && strcmp(section->keys[k].name, text_of(name)) != 0) {
+            k++;
+        }
+        if (k == section->keys_count) {
+            unknown(walk, name, path, key_name, section);
+        } else if (seen[k] != 0) {
+            mistakes_add(mistakes, line_of(name),
+                         "%s.%s: is given again, first on line %zu; give it once", path,
+                         text_of(name), seen[k]);
+        } else {
+            seen[k] = line_of(name);
+            bool good = read_key(walk, &section->keys[k],
+                                 yaml_document_get_node(walk->document, pair->value), path, object);
+            if (walk->noted) {
+                walk->reading->places->key[s][item][k] = seen[k];
+                walk->reading->places->wrong[s][item][k] = !good;
+            }
+        }
+    }
+    for (unsigned k = 0; k < section->keys_count; k++) {
+        if (section->keys[k].preset == NULL && seen[k] == 0) {
+            wrong_value(walk, line_of(node), path, &section->keys[k], "is missing");
+        }
+    }
+}
+
+static void read_list(struct walk *walk, const struct section *section, const yaml_node_t *node) {
+    struct config *config = &walk->reading->loaded->config;
+    struct mistakes *mistakes = walk->reading->mistakes;
+    unsigned s = (unsigned)(section - config_sections);
+    size_t count = node->type == YAML_SEQUENCE_NODE
+                       ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
+                       : 0;
+    if (node->type != YAML_SEQUENCE_NODE && !is_null(node)) {
+        mistakes_add(mistakes, line_of(node), "%s: is not a list; begin each entry with `- `",
+                     section->name);
+        return;
+    }
+    if (count == 0 || count > section->items_max) {
+        mistakes_add(mistakes, line_of(node), "%s: has %zu entries; give 1 to %u", section->name,
+                     count, section->items_max);
+        return;
+    }
+    uint8_t *items = loaded_alloc(walk->reading->loaded, count * section->item_size);
+    if (items == NULL) {
+        mistakes_add(mistakes, line_of(node), "%s: no memory; free some", section->name);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        const yaml_node_t *item =
+            yaml_document_get_node(walk->document, node->data.sequence.items.start[i]);
+        char path[PATH_MAX_BYTES];
+        snprintf(path, sizeof path, "%s[%u]", section->name, i);
+        if (walk->noted) {
+            walk->reading->places->item[s][i] = line_of(item);
+        }
+        if (item->type != YAML_MAPPING_NODE) {
+            mistakes_add(mistakes, line_of(item), "%s: is not a mapping; give `%s: VALUE`", path,
+                         section->keys[0].name);
+            continue;
+        }
+        set_presets(walk, section, items + i * section->item_size);
+        read_mapping(walk, section, i, item, path, items + i * section->item_size);
+    }
+    *(void **)(void *)((uint8_t *)config + section->items_offset) = items;
+    *(unsigned *)(void *)((uint8_t *)config + section->count_offset) = (unsigned)count;
+}
+
+static void read_section(struct walk *walk, const struct section *section,
+                         const yaml_node_t *node) {
+    if (section->preset != NULL) {
+        read_list(walk, section, node);
+    } else if (node->type == YAML_MAPPING_NODE) {
+        read_mapping(walk, section, 0, node, section->name, &walk->reading->loaded->config);
+    } else if (!is_null(node)) { /* a section whose keys are all comments is null */
+        mistakes_add(walk->reading->mistakes, line_of(node),
+                     "%s: is not a mapping; give its keys indented below it", section->name);
+    }
+}
+
+/* The list that a section has when the file does not name it. */
+static void read_preset(struct reading *reading, const struct section *section) {
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (yaml_parser_initialize(&parser) == 0) {
+        mistakes_add(reading->mistakes, 0, "%s: no memory; free some", section->name);
+        return;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)section->preset,
+                                 strlen(section->preset));
+    if (yaml_parser_load(&parser, &document) != 0) {
+        struct walk walk = {.reading = reading, .document = &document, .noted = false};
+        read_list(&walk, section, yaml_document_get_root_node(&document));
+        yaml_document_delete(&document);
+    } else {
+        mistakes_add(reading->mistakes, 0, "%s: no memory; free some", section->name);
+    }
+    yaml_parser_delete(&parser);
+}
+
+static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
+    const yaml_node_t *root = yaml_document_get_root_node(walk->document);
+    struct mistakes *mistakes = walk->reading->mistakes;
+    if (root == NULL || is_null(root)) {
+        return; /* an empty file: all defaults */
+    }
+    if (root->type != YAML_MAPPING_NODE) {
+        mistakes_add(mistakes, line_of(root),
+                     "file: is not a mapping; give sections such as `mqtt:` with keys below them");
+        return;
+    }
+    for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
+         pair < root->data.mapping.pairs.top; pair++) {
+        const yaml_node_t *name = yaml_document_get_node(walk->document, pair->key);
+        if (name->type != YAML_SCALAR_NODE) {
+            mistakes_add(mistakes, line_of(name), "file: a key %s; give the name of a section",
+                         kind_of(name));
+            continue;
+        }
+        unsigned s = 0;
+        while (s < config_sections_count && strcmp(config_sections[s].name, text_of(name)) != 0) {
+            s++;
+        }
+        if (s == config_sections_count) {
+            unknown(walk, name, "", section_name, NULL);
+        } else if (given[s]) {
+            mistakes_add(mistakes, line_of(name),
+                         "%s: is given again, first on line %zu; give it once", text_of(name),
+                         walk->reading->places->section[s]);
+        } else {
+            given[s] = true;
+            walk->reading->places->section[s] = line_of(name);
+            read_section(walk, &config_sections[s],
+                         yaml_document_get_node(walk->document, pair->value));
+        }
+    }
+}
+
+static void syntax_error(struct reading *reading, const yaml_parser_t *parser) {
+    if (parser->error == YAML_MEMORY_ERROR) {
+        mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
+    } else if (parser->error == YAML_READER_ERROR) {
+        mistakes_add(reading->mistakes, parser->mark.line + 1,
+                     "syntax: %s at byte %zu; the file must be UTF-8 text", parser->problem,
+                     parser->problem_offset);
+    } else {
+        mistakes_add(
+            reading->mistakes, parser->problem_mark.line + 1,
+            "syntax: %s (%s, line %zu); check indentation (blanks, no tabs), colons and "
+            "quotes",
+            parser->problem, parser->context != NULL ? parser->context : "at that place",
+            (parser->context != NULL ? parser->context_mark.line : parser->problem_mark.line) + 1);
+    }
+}
+
+static void read_file(struct reading *reading, FILE *input, bool given[SECTIONS_MAX]) {
+    yaml_parser_t parser;
+    yaml_document_t document;
+    if (yaml_parser_initialize(&parser) == 0) {
+        mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
+        return;
+    }
+    yaml_parser_set_input_file(&parser, input);
+    if (yaml_parser_load(&parser, &document) == 0) {
+        syntax_error(reading, &parser);
+        yaml_parser_delete(&parser);
+        return;
+    }
+    struct walk walk = {.reading = reading, .document = &document, .noted = true};
+    read_root(&walk, given);
+    yaml_document_delete(&document);
+    if (yaml_parser_load(&parser, &document) == 0) {
+        syntax_error(reading, &parser);
+    } else {
+        const yaml_node_t *second = yaml_document_get_root_node(&document);
+        if (second != NULL) {
+            mistakes_add(reading->mistakes, line_of(second),
+                         "file: a second YAML document begins; remove the `---` before it");
+        }
+        yaml_document_delete(&document);
+    }
+    yaml_parser_delete(&parser);
+}
+
+void read_config(struct reading *reading, FILE *input) {
+    bool given[SECTIONS_MAX] = {false};
+    struct walk defaults = {.reading = reading};
+    reading->places = calloc(1, sizeof *reading->places);
+    if (reading->places == NULL) {
+        mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
+        return;
+    }
+    for (unsigned s = 0; s < config_sections_count; s++) {
+        if (config_sections[s].preset == NULL) {
+            set_presets(&defaults, &config_sections[s], &reading->loaded->config);
+        }
+    }
+    if (input != NULL) {
+        read_file(reading, input, given);
+    }
+    for (unsigned s = 0; s < config_sections_count; s++) {
+        if (config_sections[s].preset != NULL && !given[s]) {
+            read_preset(reading, &config_sections[s]);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reads a YAML document into a struct config along the table of keys, gathering every mistake with
+ * its line.
+ *
+ * Private to control/config.
+ */
+#ifndef LINEMQ_CONTROL_CONFIG_READ_H
+#define LINEMQ_CONTROL_CONFIG_READ_H
+
+#include "control/config/value.h"
+
+struct mistakes;
+
+struct mistakes *mistakes_new(const char *file);
+/* Adds `file:line: key.path: what is wrong; what would be right` (line 0: no line to name). */
+void mistakes_add(struct mistakes *mistakes, size_t line, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Prints them in the order of the lines and frees them. Returns how many there were. */
+size_t mistakes_report(struct mistakes *mistakes, FILE *out);
+
+/* Where a value stood in the file: section and key by their place in the table, item of a list. */
+struct places;
+/* The line of a key, or of the next larger thing that is in the file; 0: nothing of it. */
+size_t place_line(const struct places *places, const char *section, unsigned item, const char *key);
+
+/* Has a mistake in the value of the key been reported? */
+bool place_wrong(const struct places *places, const char *section, unsigned item, const char *key);
+
+struct reading {
+    struct loaded *loaded;
+    struct mistakes *mistakes;
+    struct places *places;
+};
+
+/* Reads all of `input`, or all defaults when it is NULL. */
+void read_config(struct reading *reading, FILE *input);
+
+void places_free(struct places *places);
+
+/* What one key cannot know alone: values that must fit each other (check.c). */
+void check_config(const struct reading *reading);
+
+#endif

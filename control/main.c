@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* linemqd: command line, signals; supervisor.c starts and stops everything. */
+#include <errno.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/auth/auth.h"
+#include "control/config/config.h"
+#include "control/log/log.h"
+#include "control/supervisor.h"
+
+enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static void usage(FILE *out) {
+    fputs("linemqd " LINEMQ_VERSION ", an MQTT broker that drives its own network ports.\n"
+          "\n"
+          "usage: linemqd [--config FILE]    run in the foreground; ends on SIGTERM or SIGINT\n"
+          "       linemqd --check FILE       check a configuration and say what is wrong with it\n"
+          "       linemqd --print [FILE]     print the configuration in force, defaults included\n"
+          "       linemqd --reference        print the reference of all configuration keys\n"
+          "       linemqd --version | --help\n"
+          "\n"
+          "Without --config everything has its default: a software NIC (TAP) named linemq0 that\n"
+          "answers on 10.88.0.2, MQTT on port 1883. SIGHUP reads password files again.\n"
+          "Exit status: 0 ended as asked, 1 failed, 2 wrong usage.\n",
+          out);
+}
+
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_REFERENCE };
+
+static int print_configuration(const char *path, bool print) {
+    struct config *config = config_load(path, stderr);
+    if (config == NULL)
+        return EXIT_FAILED;
+    bool good = print || auth_check_files(config, stderr);
+    if (print)
+        config_print(config, stdout);
+    else if (good)
+        printf("%s: good\n", path);
+    config_free(config);
+    return good ? 0 : EXIT_FAILED;
+}
+
+/* Waits for the signal that ends the process; renews the wall clock once a second. */
+static void wait_for_end(struct supervisor *supervisor, const sigset_t *signals) {
+    const struct timespec second = {.tv_sec = 1};
+    for (;;) {
+        siginfo_t info;
+        int signal = sigtimedwait(signals, &info, &second);
+        if (signal == SIGTERM || signal == SIGINT) {
+            log_info("main", "stopping on %s", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+            return;
+        }
+        if (signal == SIGHUP)
+            supervisor_reload(supervisor);
+        supervisor_second(supervisor);
+    }
+}
+
+static int run(const char *path) {
+    struct config *config = config_load(path, stderr);
+    if (config == NULL)
+        return EXIT_FAILED;
+    log_open(config->log.format, config->log.level);
+
+    /* Before any thread exists, so that all inherit it: only the main thread takes these. */
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+
+    char error[512] = "";
+    struct supervisor *supervisor = supervisor_start(config, error, sizeof error);
+    if (supervisor == NULL) {
+        log_error("main", "%s", error);
+        config_free(config);
+        return EXIT_FAILED;
+    }
+    wait_for_end(supervisor, &signals);
+    supervisor_stop(supervisor);
+    config_free(config);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", required_argument, NULL, 'k'},
+        {"print", optional_argument, NULL, 'p'},
+        {"reference", no_argument, NULL, 'r'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    enum action action = ACTION_RUN;
+    const char *path = NULL;
+    for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            path = optarg;
+            break;
+        case 'k':
+            action = ACTION_CHECK;
+            path = optarg;
+            break;
+        case 'p':
+            action = ACTION_PRINT;
+            if (optarg != NULL)
+                path = optarg;
+            break;
+        case 'r':
+            action = ACTION_REFERENCE;
+            break;
+        case 'v':
+            puts("linemqd " LINEMQ_VERSION);
+            return 0;
+        case 'h':
+            usage(stdout);
+            return 0;
+        default:
+            usage(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (action == ACTION_PRINT && optind < argc)
+        path = argv[optind++];
+    if (optind < argc) {
+        fprintf(stderr, "linemqd: unexpected argument '%s'\n", argv[optind]);
+        usage(stderr);
+        return EXIT_USAGE;
+    }
+    switch (action) {
+    case ACTION_CHECK:
+        return print_configuration(path, false);
+    case ACTION_PRINT:
+        return print_configuration(path, true);
+    case ACTION_REFERENCE:
+        config_print_reference(stdout);
+        return 0;
+    default:
+        return run(path);
+    }
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Neighbour discovery (RFC 4861), the part of a station that only answers: solicitations for our
+ * addresses are answered (those of duplicate address detection too, RFC 4862), advertisements of
+ * others correct the neighbour table. We never solicit: answers go where frames came from.
+ *
+ * Thread: the worker.
+ */
+#ifndef LINEMQ_ETHER_ND_H
+#define LINEMQ_ETHER_ND_H
+
+#include "dataplane/ether/frame.h"
+
+/* From icmpv6_input, checksum verified, at least ICMP_HEADER bytes. */
+enum frame_fate nd_solicitation(struct ether *ether, struct frame *frame);
+enum frame_fate nd_advertisement(struct ether *ether, struct frame *frame);
+
+/* Tells all nodes that our addresses are ours (RFC 4861, 7.2.6). */
+void nd_announce(struct ether *ether, struct interface *interface);
+
+#endif

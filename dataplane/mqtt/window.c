@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/mqtt/window.h"
+
+enum { CAPACITY_FIRST = 4, NOT_FOUND = UINT32_MAX };
+
+enum entry_flags {
+    ENTRY_RETAIN = 1,
+    ENTRY_SENT = 2,     /* went out at least once */
+    ENTRY_RELEASED = 4, /* PUBREC has come, PUBCOMP has not */
+    ENTRY_DUE = 8,      /* its PUBREL is still to be sent on this connection */
+};
+
+static struct window_entry *at(const struct window *window, uint32_t index) {
+    return &window->entries[(window->head + index) & (window->capacity - 1)];
+}
+
+static bool grow(struct window *window, struct pool *pool) {
+    uint32_t capacity = window->capacity ? 2 * window->capacity : CAPACITY_FIRST;
+    struct window_entry *entries = pool_alloc(pool, capacity * sizeof *entries);
+
+    if (entries == NULL)
+        return false;
+    for (uint32_t i = 0; i < window->count; i++)
+        entries[i] = *at(window, i);
+    if (window->entries != NULL)
+        pool_free(pool, window->entries, window->capacity * sizeof *entries);
+    window->entries = entries;
+    window->capacity = capacity;
+    window->head = 0;
+    return true;
+}
+
+static void free_ring(struct window *window, struct pool *pool) {
+    if (window->entries != NULL)
+        pool_free(pool, window->entries, window->capacity * sizeof *window->entries);
+    window->entries = NULL;
+    window->capacity = 0;
+    window->head = 0;
+}
+
+enum window_result window_push(struct window *window, const struct window_use *use,
+                               struct message *message, uint8_t qos, bool retain) {
+    uint32_t waiting = window_queued(window);
+    uint32_t bytes = message_body_len(message);
+
+    if (waiting > 0 || window->inflight >= use->inflight) {
+        if (waiting >= use->queued)
+            return WINDOW_FULL;
+        if (waiting > 0 && (uint64_t)window->queued_bytes + bytes > use->queued_bytes)
+            return WINDOW_FULL_BYTES;
+    }
+    if (window->count == window->capacity && !grow(window, use->parcels->pool))
+        return WINDOW_NO_MEMORY;
+    *at(window, window->count) = (struct window_entry){
+        .message = message_ref(message), .qos = qos, .flags = retain ? ENTRY_RETAIN : 0};
+    window->count++;
+    window->queued_bytes += bytes;
+    return WINDOW_TAKEN;
+}
+
+/*
+ * The next free identifier (MQTT-2.3.1-2). They are given out in turn, so one can only meet an old
+ * one when all the others have been used since; how many are surely free is worked out by one walk
+ * and then counted down.
+ */
+static uint16_t allocate_id(struct window *window) {
+    while (window->clear == 0) {
+        uint32_t nearest = UINT16_MAX;
+
+        for (uint32_t i = 0; i < window->inflight; i++) {
+            uint16_t id = at(window, i)->packet_id;
+            uint32_t ahead =
+                (uint32_t)(id - window->next_id - 1 + (id <= window->next_id ? UINT16_MAX : 0));
+            if (ahead < nearest)
+                nearest = ahead;
+        }
+        if (nearest == 0)
+            window->next_id = window->next_id == UINT16_MAX ? 1 : window->next_id + 1;
+        else
+            window->clear = (uint16_t)nearest;
+    }
+    window->clear--;
+    window->next_id = window->next_id == UINT16_MAX ? 1 : window->next_id + 1;
+    return window->next_id;
+}
+
+static void release_message(struct window_entry *entry, const struct window_use *use) {
+    if (entry->message != NULL)
+        parcel_release(use->parcels, entry->message);
+    entry->message = NULL;
+}
+
+static bool send_due(struct window *window, const struct window_use *use) {
+    for (uint32_t i = 0; window->due > 0 && i < window->released; i++) {
+        struct window_entry *entry = at(window, i);
+
+        if (!(entry->flags & ENTRY_DUE))
+            continue;
+        if (!use->pubrel(use->to, entry->packet_id, false))
+            return false;
+        entry->flags &= (uint8_t)~ENTRY_DUE;
+        window->due--;
+    }
+    return true;
+}
+
+static bool send_entry(struct window *window, const struct window_use *use,
+                       struct window_entry *entry) {
+    bool again = entry->flags & ENTRY_SENT;
+
+    if (entry->flags & ENTRY_RELEASED)
+        return use->pubrel(use->to, entry->packet_id, true);
+    if (!use->publish(use->to, entry->message, entry->packet_id, entry->qos,
+                      entry->flags & ENTRY_RETAIN, again))
+        return false;
+    entry->flags |= ENTRY_SENT;
+    if (!use->replay)
+        release_message(entry, use);
+    return true;
+}
+
+bool window_wants(const struct window *window, const struct window_use *use) {
+    if (window->due > 0 || window->sent < window->inflight)
+        return true;
+    return window->sent < window->count && window->inflight < use->inflight;
+}
+
+bool window_send(struct window *window, const struct window_use *use) {
+    if (!send_due(window, use))
+        return false;
+    while (window->sent < window->count) {
+        struct window_entry *entry = at(window, window->sent);
+
+        if (entry->packet_id == 0) {
+            if (window->inflight >= use->inflight || window->inflight >= UINT16_MAX)
+                return true;
+            entry->packet_id = allocate_id(window);
+            window->inflight++;
+            window->queued_bytes -= message_body_len(entry->message);
+        }
+        if (!send_entry(window, use, entry))
+            return false;
+        window->sent++;
+    }
+    return true;
+}
+
+static uint32_t find(const struct window *window, uint16_t packet_id) {
+    for (uint32_t i = 0; packet_id != 0 && i < window->inflight; i++)
+        if (at(window, i)->packet_id == packet_id)
+            return i;
+    return NOT_FOUND;
+}
+
+/* Moves the entry at `from` down to `to`, and those between up by one: their order stays. */
+static void move_down(struct window *window, uint32_t from, uint32_t to) {
+    struct window_entry moved = *at(window, from);
+
+    for (uint32_t i = from; i > to; i--)
+        *at(window, i) = *at(window, i - 1);
+    *at(window, to) = moved;
+}
+
+static void remove_entry(struct window *window, const struct window_use *use, uint32_t index) {
+    struct window_entry *entry = at(window, index);
+
+    release_message(entry, use);
+    if (entry->flags & ENTRY_RELEASED)
+        window->released--;
+    if (entry->flags & ENTRY_DUE)
+        window->due--;
+    move_down(window, index, 0);
+    window->head = (window->head + 1) & (window->capacity - 1);
+    window->count--;
+    window->inflight--;
+    if (index < window->sent)
+        window->sent--;
+    if (window->count == 0)
+        free_ring(window, use->parcels->pool);
+}
+
+bool window_puback(struct window *window, const struct window_use *use, uint16_t packet_id) {
+    uint32_t index = find(window, packet_id);
+
+    if (index == NOT_FOUND || at(window, index)->qos != 1)
+        return false;
+    remove_entry(window, use, index);
+    return true;
+}
+
+bool window_pubrec(struct window *window, const struct window_use *use, uint16_t packet_id) {
+    uint32_t index = find(window, packet_id);
+
+    if (index == NOT_FOUND || at(window, index)->qos != 2)
+        return false;
+    struct window_entry *entry = at(window, index);
+    if (!(entry->flags & ENTRY_RELEASED)) {
+        uint32_t to = window->released;
+
+        release_message(entry, use);
+        entry->flags |= ENTRY_RELEASED;
+        if (index >= window->sent && to < window->sent)
+            window->sent++;
+        move_down(window, index, to);
+        window->released++;
+        index = to;
+        entry = at(window, index);
+    }
+    /* One that window_send has not reached yet goes out in its turn. */
+    if (index < window->sent && !(entry->flags & ENTRY_DUE)) {
+        entry->flags |= ENTRY_DUE;
+        window->due++;
+    }
+    send_due(window, use);
+    return true;
+}
+
+bool window_pubcomp(struct window *window, const struct window_use *use, uint16_t packet_id) {
+    uint32_t index = find(window, packet_id);
+
+    if (index == NOT_FOUND || !(at(window, index)->flags & ENTRY_RELEASED))
+        return false;
+    remove_entry(window, use, index);
+    return true;
+}
+
+void window_disconnected(struct window *window) {
+    for (uint32_t i = 0; window->due > 0 && i < window->released; i++) {
+        struct window_entry *entry = at(window, i);
+
+        if (entry->flags & ENTRY_DUE)
+            window->due--;
+        entry->flags &= (uint8_t)~ENTRY_DUE;
+    }
+    window->sent = 0;
+}
+
+void window_clear(struct window *window, struct parcels *parcels) {
+    for (uint32_t i = 0; i < window->count; i++)
+        if (at(window, i)->message != NULL)
+            parcel_release(parcels, at(window, i)->message);
+    free_ring(window, parcels->pool);
+    *window = (struct window){.next_id = window->next_id, .clear = 0};
+}

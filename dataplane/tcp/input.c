@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/tcp/input.h"
+
+#include "dataplane/tcp/accept.h"
+#include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/receive.h"
+#include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/stack.h"
+#include "dataplane/tcp/timer.h"
+
+enum {
+    BURST_MAX = 64,
+    CHALLENGES_MAX = 10,   /* challenge ACKs of a connection in ... */
+    CHALLENGE_SHIFT = 20,  /* ... a period of about a second */
+    CHALLENGE_PERIODS = 16 /* periods that are told apart */
+};
+
+/* TS.Recent counts for nothing after 24 days of silence (RFC 7323 5.5). */
+#define PAWS_IDLE_MAX (UINT64_C(24) * 24 * 3600 * 1000000 >> TCP_IDLE_SHIFT)
+
+/* Challenge ACKs are limited for each connection by itself: a limit that connections share tells a
+ * stranger how often others were challenged. The byte holds period and count. */
+static void challenge(struct tcp *tcp, struct tcp_conn *conn) {
+    uint8_t period = (uint8_t)(tcp->now >> CHALLENGE_SHIFT & (CHALLENGE_PERIODS - 1));
+    uint8_t sent = conn->challenge >> 4 == period ? conn->challenge & 15 : 0;
+    if (sent >= CHALLENGES_MAX) {
+        count(tcp->counters, COUNTER_TCP_DROP_CHALLENGE);
+        return;
+    }
+    conn->challenge = (uint8_t)(period << 4 | (sent + 1));
+    count(tcp->counters, COUNTER_TCP_CHALLENGE_ACKS);
+    conn_owe_ack(tcp, conn);
+}
+
+/* What does not fit gets an ACK, so that a peer that lost the thread finds it again. One that
+ * carries nothing is a challenge, lest two stacks answer each other for ever. */
+static void unacceptable(struct tcp *tcp, struct tcp_conn *conn, uint32_t segment_length) {
+    if (segment_length)
+        conn_owe_ack(tcp, conn);
+    else
+        challenge(tcp, conn);
+}
+
+/* RFC 9293 3.10.7.4, table 6, exactly. */
+static bool acceptable(const struct tcp_conn *conn, uint32_t seq, uint32_t len) {
+    if (len == 0)
+        return conn->rcv_wnd == 0 ? seq == conn->rcv_nxt
+                                  : seq_within(seq, conn->rcv_nxt, conn->rcv_wnd);
+    return seq_within(seq, conn->rcv_nxt, conn->rcv_wnd) ||
+           seq_within(seq + len - 1, conn->rcv_nxt, conn->rcv_wnd);
+}
+
+/* RFC 7323 5.3 R1. True: go on. */
+static bool check_timestamp(struct tcp *tcp, struct tcp_conn *conn,
+                            const struct tcp_header *header) {
+    if (!(conn->flags & CONN_TIMESTAMPS) || header->flags & TCP_RST)
+        return true;
+    if (!header->options.has_timestamp) {
+        count(tcp->counters, COUNTER_TCP_DROP_NO_TIMESTAMP);
+        return false;
+    }
+    if (!seq_lt(header->options.tsval, conn->ts_recent) ||
+        idle_tick(tcp->now) - conn->last_received > PAWS_IDLE_MAX)
+        return true;
+    count(tcp->counters, COUNTER_TCP_DROP_PAWS);
+    unacceptable(tcp, conn, header_segment_length(header));
+    return false;
+}
+
+/* An RTT sample from the ACK, if it gives one (RFC 6298 3, RFC 7323 4.1); then the timeout is no
+ * longer backed off. Before snd_una moves. */
+static void sample(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                   const struct tcp_header *header) {
+    uint32_t mss = conn_payload_max(conn);
+    uint32_t microseconds, expected = 1;
+    if (conn->flags & CONN_TIMESTAMPS) {
+        uint32_t ticks = timestamp_now(tcp, conn->ts_offset) - header->options.tsecr;
+        uint64_t rtt = (uint64_t)ticks << TCP_FAST_SHIFT;
+        /* An echo of what was not sent, or absurdly old. */
+        if (rtt > tcp->rto_limits.max)
+            return;
+        microseconds = (uint32_t)rtt;
+        expected = (conn_flight(conn) + 2 * mss - 1) / (2 * mss);
+    } else if (extension->flags & EXTENSION_TIMED && seq_gt(header->ack, extension->timed_seq)) {
+        extension->flags &= (uint8_t)~EXTENSION_TIMED;
+        microseconds = (uint32_t)tcp->now - extension->timed_at;
+    } else {
+        return;
+    }
+    rto_sample(&conn->srtt, &conn->rttvar, microseconds, expected ? expected : 1);
+    conn->backoff = 0;
+}
+
+/* SND.WND and its kin. `duplicate` is set when the window is the one we knew. */
+static void update_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                          const struct tcp_header *header) {
+    if (seq_lt(header->seq, conn->snd_wl1))
+        return;
+    uint16_t before = conn->snd_wnd;
+    conn->snd_wl1 = header->seq;
+    conn->snd_wnd = header->wnd;
+    if (before && !header->wnd) {
+        count(tcp->counters, COUNTER_TCP_ZERO_WINDOWS);
+        if (conn->zero_windows < UINT8_MAX)
+            conn->zero_windows++;
+    } else if (!before && header->wnd) {
+        if (extension && conn_flight(conn))
+            loss_window_opened(tcp, conn, extension);
+        else
+            timer_fast_stop(conn);
+        conn->backoff = 0;
+    }
+    if (header->wnd > before && conn->snd_nxt != conn_send_limit(conn))
+        conn_touch(tcp, conn);
+    /* A peer that answers with a closed window is alive (RFC 9293 3.8.6.1). */
+    if (!header->wnd && extension)
+        extension->stalled = fast_tick(tcp);
+}
+
+/* The ACK covers something new. */
+static void acknowledged(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                         const struct tcp_header *header) {
+    uint32_t acked = header->ack - conn->snd_una;
+    bool fin = conn_fin_pending(conn) && header->ack == conn->snd_end + 1;
+    sample(tcp, conn, extension, header);
+    conn->snd_una = header->ack;
+    loss_acked(tcp, conn, extension, acked);
+    if (fin) {
+        /* 3.10.7.4, fifth check: our FIN is acknowledged. */
+        conn->snd_end = conn->snd_una;
+        if (conn->state == TCP_STATE_FIN_WAIT_1)
+            conn->state = TCP_STATE_FIN_WAIT_2;
+        else if (conn->state == TCP_STATE_CLOSING)
+            conn->state = TCP_STATE_TIME_WAIT;
+    }
+    if (acked > fin)
+        tcp->app.acknowledged(tcp->app.app, conn, acked - fin);
+    if (fin && conn->state == TCP_STATE_LAST_ACK) {
+        conn_die(tcp, conn, TCP_CLOSED_ORDERLY);
+        return;
+    }
+    if (conn->state == TCP_STATE_TIME_WAIT || conn->snd_nxt != conn_send_limit(conn) ||
+        (extension->recovery != RECOVERY_NONE && conn_flight(conn)))
+        conn_touch(tcp, conn);
+    extension_detach_idle(tcp, conn);
+}
+
+/* 3.10.7.4, fifth check. False: the segment ends here. */
+static bool check_ack(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *header,
+                      uint32_t segment_length) {
+    /* RFC 5961 5: nothing that was never sent, and nothing older than a window. */
+    uint32_t oldest = conn->snd_una - ((uint32_t)UINT16_MAX << conn->snd_shift);
+    if (seq_gt(header->ack, conn->snd_nxt) || seq_lt(header->ack, oldest)) {
+        count(tcp->counters, COUNTER_TCP_DROP_BAD_ACK);
+        challenge(tcp, conn);
+        return false;
+    }
+    if (seq_lt(header->ack, conn->snd_una))
+        return true;
+    struct tcp_extension *extension = conn_extension(tcp, conn);
+    uint16_t window_before = conn->snd_wnd;
+    update_window(tcp, conn, extension, header);
+    if (header->ack != conn->snd_una) {
+        acknowledged(tcp, conn, extension, header);
+    } else if (conn_flight(conn) && segment_length == 0 && header->wnd == window_before &&
+               header->wnd) {
+        count(tcp->counters, COUNTER_TCP_DUPLICATE_ACKS);
+        if (conn->duplicate_acks < UINT16_MAX)
+            conn->duplicate_acks++;
+        loss_duplicate(tcp, conn, extension);
+    }
+    return conn->state != TCP_STATE_CLOSED;
+}
+
+/* Payload and FIN cut to what the window takes. */
+static void take_text(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *header) {
+    uint32_t seq = header->seq, len = header->len;
+    const uint8_t *data = header->payload;
+    bool fin = header->flags & TCP_FIN;
+    if (len == 0 && !fin)
+        return;
+    if (seq_lt(seq, conn->rcv_nxt)) {
+        uint32_t old = conn->rcv_nxt - seq;
+        if (old > len) {
+            conn_owe_ack(tcp, conn);
+            return;
+        }
+        seq += old;
+        data += old;
+        len -= old;
+    }
+    uint32_t room = conn->rcv_nxt + conn->rcv_wnd - seq;
+    if (len + fin > room) {
+        fin = false;
+        if (len > room)
+            len = room;
+        conn_owe_ack(tcp, conn);
+        if (room == 0) {
+            count(tcp->counters, COUNTER_TCP_DROP_ZERO_WINDOW);
+            return;
+        }
+    }
+    receive_segment(tcp, conn, seq, data, len, fin);
+}
+
+void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment *segment,
+                const struct tcp_header *header) {
+    uint32_t segment_length = header_segment_length(header);
+    if (conn->flags & CONN_ABORT) {
+        count(tcp->counters, COUNTER_TCP_DROP_AFTER_ABORT);
+        return;
+    }
+
+    /* A SYN never belongs here, wherever it lies (RFC 5961 4.2): a peer that restarted answers the
+     * ACK with a RST that is exactly right. */
+    if ((header->flags & (TCP_SYN | TCP_RST)) == TCP_SYN) {
+        count(tcp->counters, COUNTER_TCP_DROP_SYN);
+        challenge(tcp, conn);
+        return;
+    }
+    if (!check_timestamp(tcp, conn, header))
+        return;
+
+    /* First check: sequence number. Into a closed window only ACK and RST may pass. */
+    bool at_closed_window = conn->rcv_wnd == 0 && header->seq == conn->rcv_nxt;
+    if (!acceptable(conn, header->seq, segment_length) && !at_closed_window) {
+        if (header->flags & TCP_RST) {
+            count(tcp->counters, COUNTER_TCP_DROP_RST);
+            return;
+        }
+        count(tcp->counters, COUNTER_TCP_DROP_OUT_OF_WINDOW);
+        unacceptable(tcp, conn, segment_length);
+        return;
+    }
+
+    /* Second: RST (RFC 5961 3.2). */
+    if (header->flags & TCP_RST) {
+        if (header->seq != conn->rcv_nxt) {
+            count(tcp->counters, COUNTER_TCP_DROP_RST);
+            challenge(tcp, conn);
+            return;
+        }
+        count(tcp->counters, COUNTER_TCP_RESETS_IN);
+        conn_die(tcp, conn, TCP_CLOSED_RESET);
+        return;
+    }
+
+    /* Fifth: ACK. */
+    if (!(header->flags & TCP_ACK)) {
+        count(tcp->counters, COUNTER_TCP_DROP_NO_ACK);
+        return;
+    }
+    /* TS.Recent is that of the earliest segment not yet acknowledged (RFC 7323 4.3): with an ACK
+     * owed, that one has been here. */
+    if (conn->flags & CONN_TIMESTAMPS && !(conn->flags & CONN_ACK_OWED) &&
+        seq_leq(header->seq, conn->rcv_nxt))
+        conn->ts_recent = header->options.tsval;
+    if (!check_ack(tcp, conn, header, segment_length))
+        return;
+    conn->last_received = idle_tick(tcp->now);
+    conn->hop = segment->hop;
+    if (conn->flags & CONN_KEEPALIVE)
+        conn->slow.user = 0;
+
+    /* Seventh and eighth: text and FIN. Urgent data is ordinary data. */
+    if (!(conn->flags & CONN_ABORT) && conn->state != TCP_STATE_TIME_WAIT)
+        take_text(tcp, conn, header);
+    else if (segment_length && conn->state == TCP_STATE_TIME_WAIT)
+        conn_owe_ack(tcp, conn);
+}
+
+static void input_one(struct tcp *tcp, const struct tcp_segment *segment) {
+    struct tcp_header header;
+    if (!header_parse(&header, segment)) {
+        count(tcp->counters, COUNTER_TCP_DROP_MALFORMED);
+        return;
+    }
+    ref_t ref = flow_find(&tcp->flow, segment->hash, endpoint_match, tcp, &segment->tuple);
+    struct tcp_conn *conn = ref ? conn_at(tcp, ref) : NULL;
+    if (conn && conn->state >= TCP_STATE_RECORD) {
+        if (!time_wait_input(tcp, arena_at(tcp->base, ref), segment, &header))
+            return;
+        conn = NULL;
+    }
+    if (!conn)
+        conn = accept_segment(tcp, segment, &header);
+    if (conn)
+        conn_input(tcp, conn, segment, &header);
+}
+
+void tcp_input(struct tcp *tcp, const struct tcp_segment *segments, unsigned count, uint64_t now) {
+    uint64_t hashes[BURST_MAX];
+    tcp->now = now;
+    while (count) {
+        unsigned burst = count < BURST_MAX ? count : BURST_MAX;
+        for (unsigned i = 0; i < burst; i++)
+            hashes[i] = segments[i].hash;
+        flow_batch(&tcp->flow, hashes, burst, tcp->base, ARENA_UNIT_SHIFT, 2);
+        count_add(tcp->counters, COUNTER_TCP_SEGMENTS_IN, burst);
+        for (unsigned i = 0; i < burst; i++)
+            input_one(tcp, &segments[i]);
+        segments += burst;
+        count -= burst;
+    }
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane/tcp/output.h"
+
+#include "dataplane/tcp/header.h"
+#include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/receive.h"
+#include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/stack.h"
+#include "dataplane/tcp/timer.h"
+
+enum outcome {
+    OUTPUT_DONE,
+    OUTPUT_MORE,     /* its share is used up */
+    OUTPUT_NO_FRAME, /* nothing is lost: what is to be sent stands in the connection */
+};
+
+/* Where the right edge of the receive window may go now. Small steps wait (RFC 9293 3.8.6.2.2),
+ * and what was promised stays. */
+static uint32_t window_step(const struct tcp *tcp, const struct tcp_conn *conn) {
+    const struct tcp_extension *extension = conn_extension(tcp, conn);
+    uint32_t unread = extension ? extension->unread : 0;
+    uint32_t space = unread < tcp->config.window ? tcp->config.window - unread : 0;
+    return space > conn->rcv_wnd ? space - conn->rcv_wnd : 0;
+}
+
+static uint32_t window_threshold(const struct tcp *tcp) {
+    uint32_t half = tcp->config.window / 2;
+    return half < tcp->config.mss ? half : tcp->config.mss;
+}
+
+static size_t put_options(const struct tcp *tcp, const struct tcp_conn *conn, uint8_t *options,
+                          bool sack) {
+    size_t len = 0;
+    if (conn->flags & CONN_TIMESTAMPS)
+        len = tcp_options_put_timestamp(options, timestamp_now(tcp, conn->ts_offset),
+                                        conn->ts_recent);
+    const struct tcp_extension *extension = conn_extension(tcp, conn);
+    if (sack && conn->flags & CONN_SACK && extension && extension->in.chunks) {
+        struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+        unsigned count = reassembly_blocks(&extension->in, tcp->pool, conn->rcv_nxt,
+                                           extension->recent, blocks, TCP_SACK_BLOCKS_MAX);
+        if (count)
+            len += tcp_options_put_sack(options + len, blocks, count);
+    }
+    return len;
+}
+
+/* Sends one segment with `len` bytes from `seq` on. False: no frame. */
+static bool emit(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t len,
+                 uint8_t flags) {
+    uint8_t options[TCP_OPTIONS_MAX];
+    size_t options_len = put_options(tcp, conn, options, flags == TCP_ACK && len == 0);
+    size_t headers = TCP_HEADER_BYTES + options_len;
+    void *frame;
+    uint8_t *bytes = tcp->link.frame(tcp->link.link, headers + len, &frame);
+    if (!bytes)
+        return false;
+    uint32_t step = window_step(tcp, conn);
+    if (step >= window_threshold(tcp))
+        conn->rcv_wnd = (uint16_t)(conn->rcv_wnd + step);
+    struct tcp_tuple tuple;
+    endpoint_tuple(tcp, conn_endpoint(conn), &tuple);
+    header_write(bytes, &tuple, seq, conn->rcv_nxt, flags, conn->rcv_wnd, options_len);
+    memcpy(bytes + TCP_HEADER_BYTES, options, options_len);
+    if (len)
+        tcp->app.fetch(tcp->app.app, conn, seq - conn->snd_una, bytes + headers, len);
+    count(tcp->counters, COUNTER_TCP_SEGMENTS_OUT);
+    count_add(tcp->counters, COUNTER_TCP_BYTES_OUT, len);
+    tcp->link.transmit(tcp->link.link, frame, headers + len, &tuple, conn->hop);
+    conn->flags &= (uint16_t)~CONN_ACK_OWED;
+    return true;
+}
+
+/* Sends data, FIN or both at `seq`, new or again, and keeps the books. False: no frame. */
+static bool emit_data(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                      uint32_t seq, uint32_t len, bool fin) {
+    uint8_t flags =
+        TCP_ACK | (fin ? TCP_FIN : 0) | (len && seq + len == conn->snd_end ? TCP_PSH : 0);
+    bool again = seq_lt(seq, conn->snd_nxt);
+    uint32_t end = seq + len + fin;
+    /* SND.NXT moves first, so that whoever looks on from the link sees the segment in flight. */
+    uint32_t before = conn->snd_nxt;
+    conn->snd_nxt = seq_max(before, end);
+    if (!emit(tcp, conn, seq, len, flags)) {
+        conn->snd_nxt = before;
+        return false;
+    }
+    if (before == conn->snd_una)
+        extension->stalled = fast_tick(tcp);
+    if (again) {
+        count(tcp->counters, COUNTER_TCP_RETRANSMISSIONS);
+        if (conn->fast.user < UINT16_MAX)
+            conn->fast.user++;
+    } else if (!(conn->flags & CONN_TIMESTAMPS) && !(extension->flags & EXTENSION_TIMED) &&
+               extension->recovery == RECOVERY_NONE) {
+        extension->flags |= EXTENSION_TIMED;
+        extension->timed_seq = seq;
+        extension->timed_at = (uint32_t)tcp->now;
+    }
+    if (extension->recovery == RECOVERY_AGAIN && seq == extension->resend)
+        extension->resend = end;
+    conn->last_sent = fast_tick(tcp);
+    if (!timer_fast_running(conn))
+        timer_fast_set(tcp, conn, conn_rto(tcp, conn));
+    return true;
+}
+
+/* FIN goes with the byte before it. */
+static bool fin_at(const struct tcp_conn *conn, uint32_t seq) {
+    return conn_fin_pending(conn) && seq == conn->snd_end;
+}
+
+/* Data sent again once by fast recovery. False: no frame. */
+static bool resend_first(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
+    uint32_t len = conn->snd_end - conn->snd_una;
+    uint32_t mss = conn_payload_max(conn);
+    if (len > mss)
+        len = mss;
+    if (len > conn_flight(conn))
+        len = conn_flight(conn);
+    bool fin = fin_at(conn, conn->snd_una + len) && conn_flight(conn) > len;
+    if (conn_flight(conn) && !emit_data(tcp, conn, extension, conn->snd_una, len, fin))
+        return false;
+    extension->flags &= (uint8_t)~EXTENSION_RESEND_FIRST;
+    return true;
+}
+
+/* One byte into the closed window, new or again (RFC 9293 3.8.6.1). False: no frame. */
+static bool probe_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
+    uint32_t seq = conn->snd_una;
+    bool fin = fin_at(conn, seq);
+    if (conn_send_window(conn) == 0 && seq != conn_send_limit(conn)) {
+        if (!emit_data(tcp, conn, extension, seq, !fin, fin))
+            return false;
+        count(tcp->counters, COUNTER_TCP_WINDOW_PROBES);
+    }
+    extension->flags &= (uint8_t)~EXTENSION_WINDOW_PROBE;
+    return true;
+}
+
+static uint32_t min(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* One segment as far as the windows allow; *sent: it went. False: no frame. */
+static bool send_next(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                      bool *sent) {
+    *sent = false;
+    uint32_t mss = conn_payload_max(conn);
+    uint32_t seq = loss_next(conn, extension);
+    uint32_t flight = seq - conn->snd_una;
+    uint32_t left = conn_send_limit(conn) - seq;
+    uint32_t window = min(conn->congestion.cwnd, conn_send_window(conn));
+    uint32_t usable = window > flight ? window - flight : 0;
+    if (left == 0 || usable == 0)
+        return true;
+    uint32_t data = seq == conn->snd_end + 1 ? 0 : conn->snd_end - seq;
+    uint32_t len = min(min(data, mss), usable);
+    /* A window that is nearly used up is not filled with scraps (3.8.6.2.1). */
+    if (len < data && len < mss && flight)
+        return true;
+    bool fin = fin_at(conn, seq + len) && len < usable;
+    if (len == 0 && !fin)
+        return true;
+    *sent = emit_data(tcp, conn, extension, seq, len, fin);
+    return *sent;
+}
+
+static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
+    if (conn->snd_una == conn_send_limit(conn))
+        return OUTPUT_DONE;
+    struct tcp_extension *extension = extension_attach(tcp, conn);
+    if (!extension) {
+        count(tcp->counters, COUNTER_TCP_MEMORY_SHORTAGES);
+        if (!timer_fast_running(conn))
+            timer_fast_set(tcp, conn, TIMER_MEMORY_RETRY_US);
+        return OUTPUT_DONE;
+    }
+    /* RFC 5681 4.1: after a pause the path is unknown again. */
+    if (conn_flight(conn) == 0 && (uint64_t)(fast_tick(tcp) - conn->last_sent) << TCP_FAST_SHIFT >
+                                      rto_timeout(conn->srtt, conn->rttvar, 0, &tcp->rto_limits))
+        conn->congestion = newreno_restart(conn->congestion, conn_payload_max(conn));
+
+    unsigned share = min(*budget, OUTPUT_SHARE);
+    unsigned sent = 0;
+    enum outcome outcome = OUTPUT_DONE;
+    if (extension->flags & EXTENSION_WINDOW_PROBE) {
+        if (!probe_window(tcp, conn, extension))
+            return OUTPUT_NO_FRAME;
+        sent++;
+    }
+    if (extension->flags & EXTENSION_RESEND_FIRST) {
+        if (!resend_first(tcp, conn, extension))
+            return OUTPUT_NO_FRAME;
+        sent++;
+    }
+    for (bool more = true; more; sent += more) {
+        if (sent >= share) {
+            outcome = OUTPUT_MORE;
+            break;
+        }
+        if (!send_next(tcp, conn, extension, &more)) {
+            outcome = OUTPUT_NO_FRAME;
+            break;
+        }
+    }
+    *budget -= min(sent, *budget);
+    /* All is acknowledged, more is there and the window is closed: persist. */
+    if (conn_flight(conn) == 0 && conn_send_window(conn) == 0 && !timer_fast_running(conn)) {
+        extension->stalled = fast_tick(tcp);
+        timer_fast_set(tcp, conn, conn_rto(tcp, conn));
+    }
+    return outcome;
+}
+
+/* ACKs that nothing has carried. */
+static enum outcome send_acks(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
+    struct tcp_extension *extension = conn_extension(tcp, conn);
+    unsigned acks = conn->flags & CONN_ACK_OWED ? 1 : 0;
+    /* Duplicate ACKs carry no data, or they are none. With SACK one says all. */
+    if (extension && extension->acks_repeated)
+        acks = conn->flags & CONN_SACK ? 1 : extension->acks_repeated;
+    /* The window opened by a good piece, and the peer may be waiting for it. */
+    if (!acks && !(conn->flags & CONN_FIN_SEEN) &&
+        window_step(tcp, conn) >= min(tcp->config.window / 2, 2u * tcp->config.mss))
+        acks = 1;
+    for (; acks; acks--) {
+        if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_ACK))
+            return OUTPUT_NO_FRAME;
+        *budget -= min(1, *budget);
+        if (extension && extension->acks_repeated)
+            extension->acks_repeated--;
+    }
+    if (extension)
+        extension->acks_repeated = 0;
+    if (conn->flags & CONN_PROBE) {
+        /* RFC 9293 3.8.4: a number that the peer has acknowledged makes it answer. */
+        if (conn_flight(conn) == 0 && !emit(tcp, conn, conn->snd_una - 1, 0, TCP_ACK))
+            return OUTPUT_NO_FRAME;
+        count(tcp->counters, COUNTER_TCP_KEEPALIVE_PROBES);
+        conn->flags &= (uint16_t)~CONN_PROBE;
+    }
+    return OUTPUT_DONE;
+}
+
+static enum outcome send_reset(struct tcp *tcp, struct tcp_conn *conn) {
+    unsigned why = conn->challenge;
+    if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_RST | TCP_ACK))
+        return OUTPUT_NO_FRAME;
+    count(tcp->counters, COUNTER_TCP_RESETS_OUT);
+    conn_die(tcp, conn, why);
+    return OUTPUT_DONE;
+}
+
+/* The last word: `closed`, and the memory goes. */
+static void bury(struct tcp *tcp, struct tcp_conn *conn) {
+    if (conn->challenge != CONN_NEVER_OPENED) {
+        count(tcp->counters, COUNTER_TCP_CLOSED);
+        tcp->app.closed(tcp->app.app, conn, conn->challenge);
+    }
+    conn_free(tcp, conn);
+}
+
+/* A connection that is on the list. It leaves the list with OUTPUT_DONE. */
+static enum outcome output_one(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
+    enum outcome outcome = OUTPUT_DONE;
+    if (conn->state == TCP_STATE_CLOSED)
+        return OUTPUT_DONE;
+    if (!(conn->flags & CONN_ABORT))
+        receive_deliver(tcp, conn);
+    if (conn->flags & CONN_ABORT)
+        return send_reset(tcp, conn);
+    if (conn->state == TCP_STATE_TIME_WAIT) {
+        if (conn->flags & CONN_ACK_OWED && !emit(tcp, conn, conn->snd_nxt, 0, TCP_ACK))
+            return OUTPUT_NO_FRAME;
+        conn_die(tcp, conn, TCP_CLOSED_ORDERLY);
+        return OUTPUT_DONE;
+    }
+    outcome = send_data(tcp, conn, budget);
+    if (outcome != OUTPUT_NO_FRAME && send_acks(tcp, conn, budget) == OUTPUT_NO_FRAME)
+        outcome = OUTPUT_NO_FRAME;
+    extension_detach_idle(tcp, conn);
+    return outcome;
+}
+
+static struct tcp_conn *touched_at(const struct tcp *tcp, uint32_t i) {
+    return conn_at(tcp, tcp->touched[(tcp->touched_head + i) & tcp->touched_mask]);
+}
+
+bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget) {
+    tcp->now = now;
+    tcp->retry_at = 0;
+    /* Those that are touched on the way have their turn at the next call. */
+    for (uint32_t visits = tcp->touched_count; visits && budget; visits--) {
+        struct tcp_conn *conn = touched_at(tcp, 0);
+        if (visits > 1) {
+            const uint8_t *next = (const uint8_t *)touched_at(tcp, 1);
+            __builtin_prefetch(next);
+            __builtin_prefetch(next + 64);
+        }
+        unsigned before = budget;
+        enum outcome outcome = output_one(tcp, conn, &budget);
+        if (outcome == OUTPUT_NO_FRAME) {
+            /* The others would fare no better: all wait on the list. */
+            count(tcp->counters, COUNTER_TCP_FRAME_SHORTAGES);
+            tcp->retry_at = now + TIMER_FRAME_RETRY_US;
+            return false;
+        }
+        if (budget == before)
+            budget--;
+        tcp->touched_head++;
+        tcp->touched_count--;
+        if (conn->state == TCP_STATE_CLOSED) {
+            bury(tcp, conn);
+            continue;
+        }
+        conn->flags &= (uint16_t)~CONN_TOUCHED;
+        if (outcome == OUTPUT_MORE)
+            conn_touch(tcp, conn);
+    }
+    if (tcp->touched_count == 0)
+        tcp->touched_head = 0;
+    return tcp->touched_count > 0;
+}

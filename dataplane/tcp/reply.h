@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Segments that answer a segment outside a connection. They leave at once; when the link has no
+ * frame they are dropped and counted, the peer asks again. Thread: the worker.
+ */
+#ifndef LINEMQ_TCP_REPLY_H
+#define LINEMQ_TCP_REPLY_H
+
+#include "dataplane/tcp/header.h"
+
+struct time_wait;
+
+/* RFC 9293 3.10.7.1. The segment is not a RST. */
+void reply_reset(struct tcp *tcp, const struct tcp_segment *segment,
+                 const struct tcp_header *header);
+
+/* SYN-ACK with a cookie. */
+void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
+                   const struct tcp_header *header);
+
+/* FIN and the ACK of a FIN that came without data, instead of a connection. */
+void reply_fin_ack(struct tcp *tcp, const struct tcp_segment *segment,
+                   const struct tcp_header *header);
+
+void reply_time_wait(struct tcp *tcp, const struct time_wait *record,
+                     const struct tcp_segment *segment);
+
+#endif

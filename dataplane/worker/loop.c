@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop of a worker, one turn after the other. Every step is bounded, so that a turn stays short
+ * whatever arrives: bursts of 32 frames for each queue, a fixed number of mails, timers, output
+ * segments. What is left over waits for the next turn.
+ */
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "dataplane/worker/worker_internal.h"
+
+enum {
+    MAILS_PER_TURN = 64,
+    TIMERS_PER_TURN = 64,
+    SEGMENTS_PER_TURN = 128,
+    GAUGES_EVERY = 256, /* turns; a power of two */
+};
+
+static void frames_free(struct rte_mbuf **frames, unsigned count_frames) {
+    for (unsigned i = 0; i < count_frames; i++)
+        rte_pktmbuf_free(frames[i]);
+}
+
+static void frames_handle(struct worker *worker, unsigned port, struct rte_mbuf **frames,
+                          unsigned received, bool handed_over, uint64_t now) {
+    struct ether_batch batch;
+    router_begin(worker->router);
+    ether_input(worker->ether, port, frames, received, handed_over, &batch);
+    if (batch.segments_count > 0) {
+        tcp_input(worker->tcp, batch.segments, batch.segments_count, now);
+        frames_free(batch.frames, batch.segments_count);
+    }
+    if (batch.foreign_count > 0)
+        handover_send(worker->config.handover, worker->config.self, batch.foreign, batch.owners,
+                      batch.foreign_count, &worker->counters);
+}
+
+static unsigned receive(struct worker *worker, uint64_t now) {
+    struct rte_mbuf *frames[ETHER_BURST];
+    unsigned total = 0;
+    const struct worker_config *config = &worker->config;
+    for (unsigned port = 0; port < config->ports_count; port++) {
+        if (config->self >= config->ports[port].queues)
+            continue;
+        unsigned received =
+            rte_eth_rx_burst(config->ports[port].id, (uint16_t)config->self, frames, ETHER_BURST);
+        if (received > 0)
+            frames_handle(worker, port, frames, received, false, now);
+        total += received;
+    }
+    if (config->workers > 1) {
+        unsigned received = handover_receive(config->handover, config->self, frames, ETHER_BURST);
+        /* The frame remembers the port it came from: batches are of one port. */
+        for (unsigned i = 0; i < received;) {
+            unsigned same = i + 1, port = 0;
+            while (same < received && frames[same]->port == frames[i]->port)
+                same++;
+            while (port + 1 < config->ports_count && config->ports[port].id != frames[i]->port)
+                port++;
+            frames_handle(worker, port, &frames[i], same - i, true, now);
+            i = same;
+        }
+        total += received;
+    }
+    return total;
+}
+
+static void inspect(struct worker *worker, const struct mail *mail) {
+    struct inspection *inspection = (struct inspection *)mail->inspect.inspection;
+    worker_inspect_memory(worker, &inspection->memory);
+    inspection->found = 1;
+    struct mail answer = *mail;
+    answer.type = MAIL_INSPECTED;
+    if (!mail_send(worker->mailroom, mail->from, &answer))
+        parcel_release(&worker->parcels, inspection); /* the asker's deadline passes */
+}
+
+static void mail_handle(struct worker *worker, const struct mail *mail) {
+    switch (mail->type) {
+    case MAIL_RELEASE:
+        for (unsigned i = 0; i < 6 && mail->release.parcels[i] != NULL; i++)
+            parcel_came_home(&worker->parcels, mail->release.parcels[i]);
+        break;
+    case MAIL_PUBLISH:
+    case MAIL_ROUTE_CHANGED:
+    case MAIL_RETAINED:
+    case MAIL_RETAINED_END:
+        router_mail(worker->router, mail);
+        break;
+    case MAIL_INSPECT:
+        if (((struct inspection *)mail->inspect.inspection)->kind == INSPECT_MEMORY)
+            inspect(worker, mail);
+        else
+            mqtt_mail(worker->mqtt, mail);
+        break;
+    case MAIL_VERDICT:
+    case MAIL_KICK:
+    case MAIL_SUBACK:
+    case MAIL_UNSUBACK:
+    case MAIL_DELIVER:
+    case MAIL_PUBREL_OUT:
+    case MAIL_STOP:
+        mqtt_mail(worker->mqtt, mail);
+        break;
+    default:
+        count(&worker->counters, COUNTER_WORKER_MAIL_UNKNOWN);
+        break;
+    }
+}
+
+static unsigned mail_take(struct worker *worker) {
+    struct mail mails[MAILS_PER_TURN];
+    unsigned received = mail_receive(worker->mailroom, mails, MAILS_PER_TURN);
+    if (received > 0)
+        router_begin(worker->router);
+    for (unsigned i = 0; i < received; i++)
+        mail_handle(worker, &mails[i]);
+    return received;
+}
+
+static void gauges_publish(struct worker *worker) {
+    struct worker_gauges *gauges = &worker->gauges;
+    struct tcp_stats tcp;
+    struct mqtt_stats mqtt;
+    struct router_stats router;
+    tcp_stats(worker->tcp, &tcp);
+    mqtt_stats(worker->mqtt, &mqtt);
+    router_stats(worker->router, &router);
+    __atomic_store_n(&gauges->connections, tcp.connections, __ATOMIC_RELAXED);
+    __atomic_store_n(&gauges->connected, mqtt.connected, __ATOMIC_RELAXED);
+    __atomic_store_n(&gauges->clean_sessions, mqtt.clean_sessions, __ATOMIC_RELAXED);
+    __atomic_store_n(&gauges->subscriptions, router.subscriptions, __ATOMIC_RELAXED);
+    __atomic_store_n(&gauges->memory_used, arena_used(worker->arena), __ATOMIC_RELAXED);
+}
+
+/* Adds to a gauge that only this worker writes. */
+static inline void gauge_add(uint64_t *gauge, uint64_t n) {
+    __atomic_store_n(gauge, *gauge + n, __ATOMIC_RELAXED);
+}
+
+static void account(struct worker *worker, uint64_t cycles, bool busy, unsigned packets) {
+    struct worker_gauges *gauges = &worker->gauges;
+    gauge_add(&gauges->turns, 1);
+    if (busy) {
+        gauge_add(&gauges->busy_turns, 1);
+        gauge_add(&gauges->busy_cycles, cycles);
+        gauge_add(&gauges->packets, packets);
+        if (cycles > gauges->longest_turn)
+            __atomic_store_n(&gauges->longest_turn, cycles, __ATOMIC_RELAXED);
+    } else {
+        gauge_add(&gauges->idle_cycles, cycles);
+    }
+    if ((gauges->turns & (GAUGES_EVERY - 1)) == 0)
+        gauges_publish(worker);
+}
+
+static void sleep_until_work(struct worker *worker, uint64_t now) {
+    struct worker_config *config = &worker->config;
+    uint64_t timer = tcp_next_timer(worker->tcp);
+    uint64_t start = rte_rdtsc();
+    if (timer <= now)
+        return;
+    bool may = handover_may_sleep(config->handover, config->self);
+    may = mail_may_sleep(worker->mailroom) && may;
+    if (may && __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) == WORKER_STOP_NO) {
+        gauges_publish(worker);
+        routes_offline(config->routes, config->self);
+        idle_sleep(&worker->idle, timer - now);
+        routes_online(config->routes, config->self);
+        gauge_add(&worker->gauges.sleeps, 1);
+    }
+    mail_awake(worker->mailroom);
+    handover_awake(config->handover, config->self);
+    gauge_add(&worker->gauges.sleep_cycles, rte_rdtsc() - start);
+}
+
+/* True when the loop is to end. */
+static bool stop_requested(struct worker *worker) {
+    int stop = __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE);
+    if (stop == WORKER_STOP_NO)
+        return false;
+    if (!worker->stopping) {
+        worker->stopping = true;
+        mqtt_mail(worker->mqtt, &(struct mail){.type = MAIL_STOP});
+    }
+    return stop == WORKER_STOP_AT_ONCE || mqtt_stopped(worker->mqtt);
+}
+
+int worker_run(void *argument) {
+    struct worker *worker = argument;
+    const struct clock *clock = worker->config.clock;
+    routes_online(worker->config.routes, worker->config.self);
+    ether_announce(worker->ether);
+    for (;;) {
+        uint64_t start = rte_rdtsc();
+        uint64_t now = clock_microseconds(clock, start);
+        mqtt_begin(worker->mqtt, now, clock_wall(clock, now));
+        unsigned packets = receive(worker, now);
+        unsigned mails = mail_take(worker);
+        bool more = tcp_timers(worker->tcp, now, TIMERS_PER_TURN);
+        more |= mqtt_turn(worker->mqtt);
+        more |= router_turn(worker->router);
+        more |= tcp_output(worker->tcp, now, SEGMENTS_PER_TURN);
+        more |= ether_flush(worker->ether) > 0;
+        /* Mail that finds no room does not keep us awake: the receiver wakes us when it has some.
+         * But this turn is over for the others only when all it has to say is in the boxes
+         * (router.h, epochs). */
+        if (mail_flush(worker->mailroom) == 0)
+            routes_quiescent(worker->config.routes, worker->config.self);
+        if (stop_requested(worker))
+            break;
+        bool busy = packets + mails > 0 || more;
+        account(worker, rte_rdtsc() - start, busy, packets);
+        if (busy)
+            idle_busy(&worker->idle);
+        else if (idle_turn(&worker->idle))
+            sleep_until_work(worker, now);
+    }
+    mail_flush(worker->mailroom);
+    ether_flush(worker->ether);
+    routes_offline(worker->config.routes, worker->config.self);
+    gauges_publish(worker);
+    return 0;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker from the inside: shared by set-up (worker.c), the loop (loop.c) and inspect.c. */
+#ifndef LINEMQ_WORKER_WORKER_INTERNAL_H
+#define LINEMQ_WORKER_WORKER_INTERNAL_H
+
+#include "dataplane/message/region.h"
+#include "dataplane/worker/clock.h"
+#include "dataplane/worker/handover.h"
+#include "dataplane/worker/idle.h"
+#include "dataplane/worker/worker.h"
+
+struct worker {
+    /* read-only after set-up */
+    struct worker_config config;
+    struct ether *ether;
+    struct tcp *tcp;
+    struct mqtt *mqtt;
+    struct router *router;
+    struct mailroom *mailroom;
+    struct parcels parcels;
+
+    /* the worker's own */
+    struct counters counters;
+    struct idle idle;
+    struct pool pool;
+    struct arena *arena;
+    struct region region;
+    void *arena_state;
+    bool stopping;
+
+    /* others write, rarely */
+    int stop __attribute__((aligned(64))); /* enum worker_stop */
+
+    /* others read */
+    struct worker_gauges gauges __attribute__((aligned(64)));
+};
+
+enum worker_stop { WORKER_STOP_NO, WORKER_STOP_ORDERLY, WORKER_STOP_AT_ONCE };
+
+/* Fills in INSPECT_MEMORY. */
+void worker_inspect_memory(struct worker *worker, struct memory_inspection *memory);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * DPDK's environment, started from the configuration: nobody writes EAL arguments (but
+ * workers.eal may add some).
+ *
+ * Lcores: the calling thread becomes the main lcore and stays an ordinary thread; worker i runs on
+ * the i-th of the others (RTE_LCORE_FOREACH_WORKER), on its CPU of workers.cpus, in turn if these
+ * are fewer, or on any that the process may use.
+ *
+ * Memory: hugepages if the configuration wants them and enough are free, else ordinary memory.
+ *
+ * Thread: main.
+ */
+#ifndef LINEMQ_DRIVERS_EAL_H
+#define LINEMQ_DRIVERS_EAL_H
+
+#include <stdbool.h>
+
+#include "control/config/config.h"
+
+/* Once in a process's life. 0, or negative with a sentence in `error`; then eal_log says more. The
+ * devices of config->ports exist afterwards; port_open opens them. Pins the calling thread. */
+int eal_start(const struct config *config, char *error, unsigned error_size);
+
+/* After all ports are closed and all lcores are idle. Also ends a start that failed. */
+void eal_stop(void);
+
+/* Whether hugepages are used. */
+bool eal_hugepages(void);
+
+/* The last few kilobytes that EAL and the drivers logged; also written to standard error as it
+ * comes when log.level is debug. */
+const char *eal_log(void);
+
+/* The last line of it, for an error message: what the driver complained of. */
+const char *eal_log_last(char *line, unsigned size);
+
+#endif

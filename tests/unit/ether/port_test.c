@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A ring port, and transmission when it is full, stuck, or has fewer queues than workers. */
+#include <stdio.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "dataplane/base/bytes.h"
+#include "tests/unit/ether/world.h"
+
+enum { RING_FRAMES = 127 }; /* that a ring of 128 slots holds */
+
+static struct rte_ring *ring_of(const char *name) {
+    struct rte_ring *ring = rte_ring_lookup(name);
+    assert_non_null(ring);
+    return ring;
+}
+
+static struct tcp_segment some_segment(struct world *world) {
+    struct bytes frame;
+    tcp_ipv4_frame(&frame, 40000, 0);
+    input(world, &frame);
+    assert_int_equal(world->batch.segments_count, 1);
+    return world->batch.segments[0];
+}
+
+/* Sends `count` segments, numbered by their length. */
+static void send_numbered(struct world *world, unsigned first, unsigned count) {
+    struct tcp_segment segment = some_segment(world);
+    for (unsigned i = first; i < first + count; i++)
+        transmit(world, &segment.tuple, segment.hop, i % 1000);
+}
+
+static void frames_travel_through_a_ring_port_in_both_directions(void **state) {
+    struct world *world = *state;
+    struct bytes frame, reply;
+    struct rte_mbuf *mbuf;
+    arp_frame(&frame, broadcast_mac, 1, peer_mac, peer_ipv4, our_ipv4);
+    assert_int_equal(rte_ring_enqueue(ring_of("unit_rx0"), frame_of(world, &frame)), 0);
+    assert_int_equal(rte_eth_rx_burst(world->port.id, 0, &mbuf, 1), 1);
+    ether_input(world->ether, 0, &mbuf, 1, false, &world->batch);
+    assert_true(output(world, &reply));
+    assert_int_equal(load_be16(reply.at + 20), 2);
+}
+
+static void a_port_opens_with_a_queue_for_each_worker_and_its_addresses(void **state) {
+    struct world *world = *state;
+    assert_int_equal(world->port.queues, 4);
+    assert_null(world->port.shared_tx);
+    assert_memory_equal(world->port.mac, our_mac, 6);
+    assert_int_equal(world->port.offloads, 0);
+    assert_int_equal(world->port.mtu, 1500);
+    ring_of("unit_rx3");
+    assert_null(rte_ring_lookup("unit_rx4"));
+}
+
+static void what_a_port_cannot_have_is_refused_with_a_sentence(void **state) {
+    struct world *world = *state;
+    struct config_port config = world->config;
+    struct port port;
+    char error[256];
+    config.device = "another";
+    config.mac = "03:00:00:00:00:01";
+    assert_int_equal(port_open(&port, &config, 1, 1, world->mempool, error, sizeof error), -1);
+    assert_non_null(strstr(error, "port another: mac: `03:00:00:00:00:01` is no MAC address"));
+    config.mac = NULL;
+    config.mtu = 9000;
+    assert_int_equal(port_open(&port, &config, 1, 1, world->mempool, error, sizeof error), -1);
+    assert_non_null(strstr(error, "port another: mtu: 9000 is outside of"));
+    config.mtu = 1500;
+    assert_int_equal(port_open(&port, &config, 1, 2, world->mempool, error, sizeof error), 0);
+    assert_int_equal(port.mac[0], 2); /* made from the name */
+    port_close(&port);
+    assert_null(rte_ring_lookup("another_rx0"));
+}
+
+static void frames_wait_in_order_while_the_port_is_full(void **state) {
+    struct world *world = *state;
+    struct bytes frame;
+    send_numbered(world, 0, 200);
+    assert_int_equal(ether_flush(world->ether), 200 - RING_FRAMES);
+    assert_int_equal(ether_flush(world->ether), 200 - RING_FRAMES);
+    for (unsigned i = 0; i < 200; i++) {
+        assert_true(output(world, &frame));
+        assert_int_equal(frame.len, 14 + 20 + 20 + i);
+    }
+    assert_int_equal(ether_flush(world->ether), 0);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_PACKETS), 200);
+}
+
+static void beyond_the_backlog_frames_are_dropped_and_counted(void **state) {
+    struct world *world = *state;
+    struct bytes frame;
+    send_numbered(world, 0, TX_BACKLOG + 10);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 10);
+    assert_int_equal(ether_flush(world->ether), TX_BACKLOG - RING_FRAMES);
+    send_numbered(world, TX_BACKLOG, RING_FRAMES); /* into the room that there is */
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 10);
+    for (unsigned i = 0; i < TX_BACKLOG + RING_FRAMES; i++) {
+        assert_true(output(world, &frame));
+        assert_int_equal(frame.len, 14 + 20 + 20 + i % 1000);
+    }
+}
+
+static void a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake(void **state) {
+    struct world *world = *state;
+    unsigned flushes = 0;
+    send_numbered(world, 0, RING_FRAMES + 5);
+    while (ether_flush(world->ether) > 0)
+        assert_true(++flushes < 100000);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 5);
+    assert_true(flushes > 1000);
+}
+
+static unsigned woken, woken_worker;
+
+static void wake(void *argument, unsigned worker) {
+    woken++;
+    woken_worker = worker;
+}
+
+static void a_worker_without_a_queue_sends_through_the_owner_of_one(void **state) {
+    struct world *world = *state;
+    struct bytes frame;
+    char error[256];
+    ether_destroy(world->ether);
+    world->ether = NULL;
+    port_close(&world->port);
+    world->config.queues = 2;
+    assert_int_equal(
+        port_open(&world->port, &world->config, 0, 4, world->mempool, error, sizeof error), 0);
+    assert_int_equal(world->port.queues, 2);
+    world_reopen_ether(world, 1, 4);
+    struct ether *owner = world->ether;
+    world->ether = NULL;
+    world_reopen_ether(world, 3, 4); /* its queue is 1 */
+    world->ether->wake = wake;
+    woken = 0;
+    ether_announce(world->ether);
+    assert_int_equal(ether_flush(world->ether), 0);
+    assert_int_equal(woken, 1);
+    assert_int_equal(woken_worker, 1);
+    assert_int_equal(rte_ring_count(ring_of("unit_tx1")), 0);
+    assert_int_equal(ether_flush(owner), 0);
+    assert_int_equal(rte_ring_count(ring_of("unit_tx1")), 3);
+    for (unsigned i = 0; i < 3; i++)
+        assert_true(output(world, &frame));
+    ether_destroy(owner);
+}
+
+#define TEST(name)      cmocka_unit_test_setup_teardown(name, world_open, world_close)
+#define TEST_FOUR(name) cmocka_unit_test_setup_teardown(name, world_open_of_four, world_close)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(frames_travel_through_a_ring_port_in_both_directions),
+        TEST_FOUR(a_port_opens_with_a_queue_for_each_worker_and_its_addresses),
+        TEST(what_a_port_cannot_have_is_refused_with_a_sentence),
+        TEST(frames_wait_in_order_while_the_port_is_full),
+        TEST(beyond_the_backlog_frames_are_dropped_and_counted),
+        TEST(a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake),
+        TEST_FOUR(a_worker_without_a_queue_sends_through_the_owner_of_one),
+    };
+    return cmocka_run_group_tests_name("port", tests, eal_open, eal_close);
+}

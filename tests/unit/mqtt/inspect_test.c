@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MAIL_INSPECT. */
+#include "fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void ask(struct inspection *inspection, struct mail about) {
+    about.type = MAIL_INSPECT;
+    about.inspect.inspection = &inspection->parcel;
+    f.inspected.type = 0;
+    assert_true(mail_send(f.rooms[ADMIN], WORKER, &about));
+    mail_flush(f.rooms[ADMIN]);
+    settle();
+    assert_int_equal(f.inspected.type, MAIL_INSPECTED);
+    assert_ptr_equal(f.inspected.inspect.inspection, inspection);
+}
+
+static struct inspection *inspection_of(enum inspection_kind kind, uint32_t room) {
+    struct inspection *inspection = parcel_new(&f.shard.parcels, 4096);
+
+    memset((uint8_t *)inspection + sizeof inspection->parcel, 0xee,
+           4096 - sizeof inspection->parcel); /* the worker trusts nothing that is not said */
+    inspection->kind = (uint8_t)kind;
+    inspection->position = 0;
+    inspection->room = room;
+    inspection->used = 0;
+    inspection->topic_len = 0;
+    return inspection;
+}
+
+/* The MAIL_CONNECT of a clean client. */
+static struct peer *client_named(const char *id, struct mail *connect) {
+    struct peer *client = new_client();
+
+    send_connect(client, id, CONNECT_CLEAN_SESSION, 0);
+    EXPECT(client, 0x20, 2, 0, 0);
+    *connect = take_mail(MAIL_CONNECT);
+    connect->session = f.sessions;
+    parcel_release(&f.shard.parcels, connect->connect.request);
+    return client;
+}
+
+static void a_client_is_shown_from_the_inside(void **state) {
+    struct mail connect;
+    struct peer *client = client_named("a", &connect);
+
+    subscribed(client, "t", 1);
+    subscribed(client, "u", 1);
+    for (uint16_t i = 1; i <= 12; i++)
+        send_publish(client, "t", "abc", 2, i);
+    settle();
+    struct inspection *inspection = inspection_of(INSPECT_CLIENT, 0);
+    ask(inspection, answer_to(&connect, MAIL_INSPECT));
+    assert_int_equal(inspection->found, 1);
+    assert_true(inspection->client.connected);
+    assert_true(inspection->client.clean_session);
+    assert_int_equal(inspection->client.level, 4);
+    assert_int_equal(inspection->client.subscriptions, 2);
+    assert_int_equal(inspection->client.inflight, 10);
+    assert_int_equal(inspection->client.queued, 2);
+    assert_int_equal(inspection->client.messages_in, 12);
+    assert_int_equal(inspection->client.messages_out, 10);
+    assert_int_equal(inspection->client.remote_port, 40000);
+    connect.generation++;
+    ask(inspection, answer_to(&connect, MAIL_INSPECT));
+    assert_int_equal(inspection->found, 0);
+    parcel_release(&f.shard.parcels, inspection);
+}
+
+/* Asks until the position is 0; returns how many subscriptions came, and checks them. */
+static unsigned list_all(const struct mail *about, uint32_t room, bool *seen) {
+    struct inspection *inspection = inspection_of(INSPECT_SUBSCRIPTIONS, room);
+    unsigned count = 0, answers = 0;
+
+    do {
+        ask(inspection, about != NULL ? answer_to(about, MAIL_INSPECT) : (struct mail){0});
+        assert_int_equal(inspection->found, 1);
+        assert_true(inspection->used <= inspection->room);
+        for (uint32_t at = 0; at < inspection->used;) {
+            const struct inspected_subscription *entry =
+                (const struct inspected_subscription *)((uint8_t *)inspection->entries + at);
+            char text[64] = "";
+            memcpy(text, entry->filter, entry->filter_len);
+            unsigned number = (unsigned)atoi(text + 1);
+            assert_true(number < 100 && !seen[number]);
+            seen[number] = true;
+            count++;
+            at += (uint32_t)(offsetof(struct inspected_subscription, filter) + entry->filter_len +
+                             7) /
+                  8 * 8;
+        }
+        assert_true(++answers < 200);
+    } while (inspection->position != 0);
+    parcel_release(&f.shard.parcels, inspection);
+    return count;
+}
+
+static void subscriptions_are_listed_in_any_number_of_answers(void **state) {
+    static const uint32_t rooms[] = {32, 100, 3000};
+    struct mail connects[5];
+    struct peer *client[5];
+    unsigned number = 0;
+
+    for (unsigned i = 0; i < 5; i++) {
+        client[i] = client_named("a", &connects[i]);
+        for (unsigned j = 0; j < i * 4; j++) {
+            char filter[16];
+            sprintf(filter, "f%u", number++);
+            subscribed(client[i], filter, 1);
+        }
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        bool seen[100] = {false};
+        assert_int_equal(list_all(NULL, rooms[i], seen), 40);
+        bool of_one[100] = {false};
+        assert_int_equal(list_all(&connects[4], rooms[i], of_one), 16);
+        bool of_none[100] = {false};
+        assert_int_equal(list_all(&connects[0], rooms[i], of_none), 0);
+    }
+}
+
+static void matches_of_a_topic_are_listed(void **state) {
+    struct mail connect;
+    struct peer *client = client_named("a", &connect);
+    uint32_t got = 0;
+
+    subscribed(client, "a/b", 1);
+    subscribed(client, "a/+", 2);
+    subscribed(client, "#", 0);
+    subscribed(client, "c", 0);
+    struct inspection *inspection = inspection_of(INSPECT_MATCH, 50); /* two at a time */
+    do {
+        memcpy(inspection->entries, "a/b", 3);
+        inspection->topic_len = 3;
+        ask(inspection, (struct mail){0});
+        for (uint32_t at = 0; at < inspection->used; at += 24) {
+            const struct inspected_subscription *entry =
+                (const struct inspected_subscription *)((uint8_t *)inspection->entries + at);
+            assert_int_equal(entry->conn, connect.conn);
+            assert_int_equal(entry->generation, connect.generation);
+            assert_int_equal(entry->session, connect.session);
+            assert_int_equal(entry->shard, 0);
+            assert_int_not_equal(entry->filter[0], 'c');
+            got++;
+        }
+    } while (inspection->position != 0);
+    assert_int_equal(got, 3);
+    memcpy(inspection->entries, "a/#", 3); /* no topic name */
+    ask(inspection, (struct mail){0});
+    assert_int_equal(inspection->used, 0);
+    parcel_release(&f.shard.parcels, inspection);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_client_is_shown_from_the_inside),
+        FIXTURE_TEST(subscriptions_are_listed_in_any_number_of_answers),
+        FIXTURE_TEST(matches_of_a_topic_are_listed),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
