@@ -12,19 +12,18 @@ help() {
     cat <<END
 Usage: sudo bench/run.sh [OPTION...]
 
-Builds a release in build-bench and measures:
+Builds a release in build-bench and prints one table:
   micro        single parts, by Google Benchmark
   end-to-end   messages through linemqd over TAP, with clients on the Linux stack of this machine
   idle         what a connected device with one subscription costs, by component and resident
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
-  --idle N         idle devices (default 10000)
+  --idle N         idle devices (default 50000, at most 60000)
   --quick          short runs, to see that it works: not figures to quote
   --no-install     install nothing
   --install-only   install, then stop
   --help
-
 END
 }
 
@@ -79,7 +78,7 @@ configure build-bench --buildtype=release -Dtests=true -Dbench=true
 compile build-bench linemqd ctl bench/micro/bench_micro tests/system/fleet
 
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
-trap 'rm -f "$results"' EXIT
+trap 'rm -f "$results" "$results.rows"' EXIT
 for part in "${parts[@]}"; do
     say "measuring: $part"
     if [ "$part" = micro ]; then
@@ -91,4 +90,3 @@ for part in "${parts[@]}"; do
     fi
 done
 /usr/bin/python3 bench/table.py --print "$results.rows"
-rm -f "$results.rows"

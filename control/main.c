@@ -17,31 +17,49 @@
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 static void usage(FILE *out) {
-    fputs("linemqd " LINEMQ_VERSION ", an MQTT broker that drives its own network ports.\n"
-          "\n"
-          "usage: linemqd [--config FILE]    run in the foreground; ends on SIGTERM or SIGINT\n"
-          "       linemqd --check FILE       check a configuration and say what is wrong with it\n"
-          "       linemqd --print [FILE]     print the configuration in force, defaults included\n"
-          "       linemqd --reference        print the reference of all configuration keys\n"
-          "       linemqd --version | --help\n"
-          "\n"
-          "Without --config everything has its default: a software NIC (TAP) named linemq0 that\n"
-          "answers on 10.88.0.2, MQTT on port 1883. SIGHUP reads password files again.\n"
-          "Exit status: 0 ended as asked, 1 failed, 2 wrong usage.\n",
-          out);
+    fputs(
+        "linemqd " LINEMQ_VERSION ", an MQTT broker that drives its own network ports.\n"
+        "\n"
+        "usage: linemqd [--config FILE]    run in the foreground; ends on SIGTERM or SIGINT\n"
+        "       linemqd --check FILE       check a configuration and say what is wrong with it\n"
+        "       linemqd --print [FILE]     print the configuration in force, defaults included\n"
+        "       linemqd --reference        print the reference of all configuration keys\n"
+        "       linemqd --version | --help\n"
+        "\n"
+        "The first three take --set KEY=VALUE, as often as wanted: it changes one value of what\n"
+        "the file says, and is written as it would stand there. For example:\n"
+        "--set workers.count=4 --set ports[0].device=lq1 --set 'mqtt.refuse_subscriptions=[a, b]'\n"
+        "\n"
+        "Without --config everything has its default: a software NIC (TAP) named linemq0 that\n"
+        "answers on 10.88.0.2, MQTT on port 1883. SIGHUP reads password files again.\n"
+        "Exit status: 0 ended as asked, 1 failed, 2 wrong usage.\n",
+        out);
 }
 
 enum action { ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_REFERENCE };
 
-static int print_configuration(const char *path, bool print) {
-    struct config *config = config_load(path, stderr);
+/* What the command line says. */
+struct request {
+    enum action action;
+    const char *path;
+    const char **overrides; /* of --set */
+    unsigned overrides_count;
+};
+
+static struct config *load(const struct request *request) {
+    return config_load(request->path, request->overrides, request->overrides_count, stderr);
+}
+
+static int print_configuration(const struct request *request) {
+    struct config *config = load(request);
     if (config == NULL)
         return EXIT_FAILED;
+    bool print = request->action == ACTION_PRINT;
     bool good = print || auth_check_files(config, stderr);
     if (print)
         config_print(config, stdout);
     else if (good)
-        printf("%s: good\n", path);
+        printf("%s: good\n", request->path);
     config_free(config);
     return good ? 0 : EXIT_FAILED;
 }
@@ -62,8 +80,8 @@ static void wait_for_end(struct supervisor *supervisor, const sigset_t *signals)
     }
 }
 
-static int run(const char *path) {
-    struct config *config = config_load(path, stderr);
+static int run(const struct request *request) {
+    struct config *config = load(request);
     if (config == NULL)
         return EXIT_FAILED;
     log_open(config->log.format, config->log.level);
@@ -90,34 +108,33 @@ static int run(const char *path) {
     return 0;
 }
 
-int main(int argc, char **argv) {
+/* The exit status, or -1 to go on. */
+static int parse(int argc, char **argv, struct request *request) {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", required_argument, NULL, 'k'},
-        {"print", optional_argument, NULL, 'p'},
-        {"reference", no_argument, NULL, 'r'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"check", required_argument, NULL, 'k'},  {"print", optional_argument, NULL, 'p'},
+        {"reference", no_argument, NULL, 'r'},    {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    enum action action = ACTION_RUN;
-    const char *path = NULL;
     for (int option; (option = getopt_long(argc, argv, "c:h", options, NULL)) != -1;) {
         switch (option) {
         case 'c':
-            path = optarg;
+            request->path = optarg;
+            break;
+        case 's':
+            request->overrides[request->overrides_count++] = optarg;
             break;
         case 'k':
-            action = ACTION_CHECK;
-            path = optarg;
+            request->action = ACTION_CHECK;
+            request->path = optarg;
             break;
         case 'p':
-            action = ACTION_PRINT;
+            request->action = ACTION_PRINT;
             if (optarg != NULL)
-                path = optarg;
+                request->path = optarg;
             break;
         case 'r':
-            action = ACTION_REFERENCE;
+            request->action = ACTION_REFERENCE;
             break;
         case 'v':
             puts("linemqd " LINEMQ_VERSION);
@@ -130,22 +147,38 @@ int main(int argc, char **argv) {
             return EXIT_USAGE;
         }
     }
-    if (action == ACTION_PRINT && optind < argc)
-        path = argv[optind++];
+    if (request->action == ACTION_PRINT && optind < argc)
+        request->path = argv[optind++];
     if (optind < argc) {
         fprintf(stderr, "linemqd: unexpected argument '%s'\n", argv[optind]);
         usage(stderr);
         return EXIT_USAGE;
     }
-    switch (action) {
+    return -1;
+}
+
+static int act(const struct request *request) {
+    switch (request->action) {
     case ACTION_CHECK:
-        return print_configuration(path, false);
     case ACTION_PRINT:
-        return print_configuration(path, true);
+        return print_configuration(request);
     case ACTION_REFERENCE:
         config_print_reference(stdout);
         return 0;
     default:
-        return run(path);
+        return run(request);
     }
+}
+
+int main(int argc, char **argv) {
+    struct request request = {.overrides = calloc((size_t)argc, sizeof *request.overrides)};
+    if (request.overrides == NULL) {
+        fputs("linemqd: no memory\n", stderr);
+        return EXIT_FAILED;
+    }
+    int status = parse(argc, argv, &request);
+    if (status < 0)
+        status = act(&request);
+    free(request.overrides);
+    return status;
 }

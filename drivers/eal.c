@@ -90,8 +90,12 @@ int eal_start(const struct config *config, char *error, unsigned error_size) {
     }
     log_open(config->log.level == LOG_LEVEL_DEBUG);
     memcpy(v, eal.arguments.v, sizeof v); /* EAL reorders what it is given */
-    if (rte_eal_init(eal.arguments.count, v) >= 0)
+    if (rte_eal_init(eal.arguments.count, v) >= 0) {
+        /* Nothing is kept there unless the user's arguments want it: a process that is killed
+         * should not leave it behind. */
+        rmdir(rte_eal_get_runtime_dir());
         return 0;
+    }
     int reason = rte_errno;
     runtime_directory_remove();
     eal_log_last(line, sizeof line);

@@ -24,10 +24,11 @@ static FILE *open_file(struct mistakes *mistakes, const char *path) {
     return input;
 }
 
-struct config *config_load(const char *path, FILE *errors) {
+struct config *config_load(const char *path, const char *const *overrides, unsigned overrides_count,
+                           FILE *errors) {
     const char *name = path != NULL ? path : default_name;
     struct reading reading = {.loaded = calloc(1, sizeof *reading.loaded),
-                              .mistakes = mistakes_new(name)};
+                              .mistakes = mistakes_new(name, overrides)};
     char *kept = NULL;
     if (reading.loaded == NULL || reading.mistakes == NULL ||
         (kept = loaded_alloc(reading.loaded, strlen(name) + 1)) == NULL) {
@@ -40,11 +41,11 @@ struct config *config_load(const char *path, FILE *errors) {
     }
     reading.loaded->config.path = strcpy(kept, name);
     FILE *input = path != NULL ? open_file(reading.mistakes, path) : NULL;
-    if (path == NULL || input != NULL) {
-        read_config(&reading, input);
-        if (reading.places != NULL) {
-            check_config(&reading);
+    if ((path == NULL || input != NULL) && read_config(&reading, input)) {
+        for (unsigned i = 0; i < overrides_count; i++) {
+            read_override(&reading, overrides[i], LINE_OVERRIDES + i);
         }
+        check_config(&reading);
     }
     if (input != NULL) {
         fclose(input);

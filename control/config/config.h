@@ -103,11 +103,16 @@ struct config {
 };
 
 /*
- * Loads and checks `path` (NULL: all defaults). On any mistake prints to `errors` one line each,
- * `FILE:LINE: key.path: what is wrong; what would be right`, and returns NULL: nothing is half
+ * Loads `path` (NULL: all defaults), replaces single values by `overrides`, in their order, and
+ * checks the whole. An override is `section.key=VALUE`, or `section[INDEX].key=VALUE` for an entry
+ * of a list that is there; VALUE as it would stand in the file.
+ *
+ * On any mistake prints to `errors` one line each, `FILE:LINE: key.path: what is wrong; what would
+ * be right` (`--set OVERRIDE: ...` for those of an override), and returns NULL: nothing is half
  * configured. Unknown keys are mistakes. The result is freed by config_free.
  */
-struct config *config_load(const char *path, FILE *errors);
+struct config *config_load(const char *path, const char *const *overrides, unsigned overrides_count,
+                           FILE *errors);
 void config_free(struct config *config);
 
 /* Prints the configuration in force, defaults included, as YAML. */

@@ -15,15 +15,17 @@ struct mistake {
 
 struct mistakes {
     const char *file;
+    const char *const *overrides;
     struct mistake *list;
     size_t count, room;
     bool lost; /* no memory to note one */
 };
 
-struct mistakes *mistakes_new(const char *file) {
+struct mistakes *mistakes_new(const char *file, const char *const *overrides) {
     struct mistakes *mistakes = calloc(1, sizeof *mistakes);
     if (mistakes != NULL) {
         mistakes->file = file;
+        mistakes->overrides = overrides;
     }
     return mistakes;
 }
@@ -62,6 +64,25 @@ static int by_line(const void *left, const void *right) {
     return a->order < b->order ? -1 : 1;
 }
 
+/* Text of the file and of overrides is quoted in mistakes: one mistake stays one line. */
+static void print_line(const char *text, FILE *out) {
+    for (; *text != '\0'; text++) {
+        fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
+    }
+}
+
+static void print_place(const struct mistakes *mistakes, size_t line, FILE *out) {
+    if (line >= LINE_OVERRIDES) {
+        fputs("--set ", out);
+        print_line(mistakes->overrides[line - LINE_OVERRIDES], out);
+        fputs(": ", out);
+    } else if (line > 0) {
+        fprintf(out, "%s:%zu: ", mistakes->file, line);
+    } else {
+        fprintf(out, "%s: ", mistakes->file);
+    }
+}
+
 size_t mistakes_report(struct mistakes *mistakes, FILE *out) {
     size_t count = mistakes->count;
     if (count > 0) {
@@ -69,15 +90,8 @@ size_t mistakes_report(struct mistakes *mistakes, FILE *out) {
     }
     for (size_t i = 0; i < count; i++) {
         const struct mistake *mistake = &mistakes->list[i];
-        fprintf(out, "%s:", mistakes->file);
-        if (mistake->line > 0) {
-            fprintf(out, "%zu:", mistake->line);
-        }
-        fputc(' ', out);
-        /* Text of the file is quoted in it: one mistake stays one line. */
-        for (const char *c = mistake->text; *c != '\0'; c++) {
-            fputc((unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c, out);
-        }
+        print_place(mistakes, mistake->line, out);
+        print_line(mistake->text, out);
         fputc('\n', out);
         free(mistake->text);
     }

@@ -4,26 +4,18 @@
  * a schema too, but it stops at the first mistake and reports it through a log function, as prose
  * of its own that does not say what would be right.
  */
-#include "control/config/read.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
-enum { SECTIONS_MAX = 8, ITEMS_MAX = 16, PATH_MAX_BYTES = 128, SHOWN_MAX = 64 };
+#include "control/config/walk.h"
+
+enum { SECTIONS_MAX = 8, ITEMS_MAX = 16 };
 
 struct places {
     size_t section[SECTIONS_MAX];
     size_t item[SECTIONS_MAX][ITEMS_MAX];
     size_t key[SECTIONS_MAX][ITEMS_MAX][CONFIG_KEYS_MAX];
     bool wrong[SECTIONS_MAX][ITEMS_MAX][CONFIG_KEYS_MAX];
-};
-
-/* A walk over one document. */
-struct walk {
-    struct reading *reading;
-    yaml_document_t *document;
-    bool noted; /* lines are noted (not those of a preset) */
 };
 
 void places_free(struct places *places) {
@@ -45,6 +37,17 @@ static unsigned find(const char *section, const char *key, unsigned *k) {
     return s;
 }
 
+void place_note(struct places *places, const struct section *section, unsigned item,
+                const struct key *key, size_t line, bool good) {
+    size_t s = (size_t)(section - config_sections), k = (size_t)(key - section->keys);
+    places->key[s][item][k] = line;
+    places->wrong[s][item][k] = !good;
+    /* An override also stands for an entry of which the file says nothing. */
+    if (line >= LINE_OVERRIDES && places->section[s] == 0 && places->item[s][item] == 0) {
+        places->item[s][item] = line;
+    }
+}
+
 size_t place_line(const struct places *places, const char *section, unsigned item,
                   const char *key) {
     unsigned k, s = find(section, key, &k);
@@ -57,135 +60,6 @@ size_t place_line(const struct places *places, const char *section, unsigned ite
 bool place_wrong(const struct places *places, const char *section, unsigned item, const char *key) {
     unsigned k, s = find(section, key, &k);
     return k < CONFIG_KEYS_MAX && places->wrong[s][item][k];
-}
-
-static size_t line_of(const yaml_node_t *node) {
-    return node->start_mark.line + 1;
-}
-
-static const char *text_of(const yaml_node_t *node) {
-    return (const char *)node->data.scalar.value;
-}
-
-static const char *kind_of(const yaml_node_t *node) {
-    return node->type == YAML_SEQUENCE_NODE ? "is a list" : "is a mapping";
-}
-
-/* YAML's null: nothing, `~` or `null`, not in quotes. */
-static bool is_null(const yaml_node_t *node) {
-    return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-           (node->data.scalar.length == 0 || strcmp(text_of(node), "~") == 0 ||
-            strcmp(text_of(node), "null") == 0);
-}
-
-/* Levenshtein's distance of two names, the longer of them up to SHOWN_MAX. */
-static unsigned distance(const char *a, const char *b) {
-    unsigned row[SHOWN_MAX + 1];
-    size_t a_len = strlen(a), b_len = strlen(b);
-    if (a_len > SHOWN_MAX || b_len > SHOWN_MAX) {
-        return SHOWN_MAX;
-    }
-    for (unsigned j = 0; j <= b_len; j++) {
-        row[j] = j;
-    }
-    for (unsigned i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = best < row[j] + 1 ? best : row[j] + 1;
-            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-        }
-    }
-    return row[b_len];
-}
-
-/* The `i`th name that could stand here, or NULL at the end. */
-typedef const char *(*names_at)(const struct section *section, unsigned i);
-
-static const char *section_name(const struct section *section, unsigned i) {
-    (void)section;
-    return i < config_sections_count ? config_sections[i].name : NULL;
-}
-
-static const char *key_name(const struct section *section, unsigned i) {
-    return i < section->keys_count ? section->keys[i].name : NULL;
-}
-
-static void unknown(struct walk *walk, const yaml_node_t *node, const char *path, names_at name,
-                    const struct section *section) {
-    const char *nearest = NULL;
-    unsigned best = SHOWN_MAX;
-    for (unsigned i = 0; name(section, i) != NULL; i++) {
-        unsigned d = distance(text_of(node), name(section, i));
-        if (d < best) {
-            best = d;
-            nearest = name(section, i);
-        }
-    }
-    char shown[SHOWN_MAX + 1];
-    snprintf(shown, sizeof shown, "%s", text_of(node));
-    const char *dot = path[0] != '\0' ? "." : "";
-    if (nearest != NULL && best <= 2 + strlen(nearest) / 4) {
-        mistakes_add(walk->reading->mistakes, line_of(node),
-                     "%s%s%s: there is no such key; did you mean `%s`?", path, dot, shown, nearest);
-        return;
-    }
-    char list[VALUE_ERROR_MAX] = "";
-    size_t used = 0;
-    for (unsigned i = 0; name(section, i) != NULL && used < sizeof list; i++) {
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "",
-                                 name(section, i));
-    }
-    mistakes_add(walk->reading->mistakes, line_of(node),
-                 "%s%s%s: there is no such key; there are: %s", path, dot, shown, list);
-}
-
-static void wrong_value(struct walk *walk, size_t line, const char *path, const struct key *key,
-                        const char *wrong) {
-    char expected[VALUE_ERROR_MAX];
-    value_expected(key, expected, sizeof expected);
-    mistakes_add(walk->reading->mistakes, line, "%s.%s: %s; give %s", path, key->name, wrong,
-                 expected);
-}
-
-static void read_texts(struct walk *walk, const struct key *key, const yaml_node_t *node,
-                       const char *path, void *object) {
-    char wrong[VALUE_ERROR_MAX];
-    unsigned room = (unsigned)(node->data.sequence.items.top - node->data.sequence.items.start);
-    for (unsigned i = 0; i < room; i++) {
-        const yaml_node_t *item =
-            yaml_document_get_node(walk->document, node->data.sequence.items.start[i]);
-        if (item->type != YAML_SCALAR_NODE) {
-            mistakes_add(walk->reading->mistakes, line_of(item), "%s.%s[%u]: %s; give a text", path,
-                         key->name, i, kind_of(item));
-        } else if (!value_add(walk->reading->loaded, key, text_of(item), item->data.scalar.length,
-                              room, object, wrong, sizeof wrong)) {
-            mistakes_add(walk->reading->mistakes, line_of(item), "%s.%s[%u]: %s; give a text", path,
-                         key->name, i, wrong);
-        }
-    }
-}
-
-/* False: a mistake was reported. */
-static bool read_key(struct walk *walk, const struct key *key, const yaml_node_t *node,
-                     const char *path, void *object) {
-    char wrong[VALUE_ERROR_MAX];
-    if (key->type == VALUE_TEXTS && node->type == YAML_SEQUENCE_NODE) {
-        read_texts(walk, key, node, path, object);
-        return true;
-    }
-    if (node->type != YAML_SCALAR_NODE) {
-        wrong_value(walk, line_of(node), path, key, kind_of(node));
-        return false;
-    }
-    if (!value_set(walk->reading->loaded, key, text_of(node), node->data.scalar.length,
-                   is_null(node), object, wrong, sizeof wrong)) {
-        wrong_value(walk, line_of(node), path, key, wrong);
-        return false;
-    }
-    return true;
 }
 
 static void set_presets(struct walk *walk, const struct section *section, void *object) {
@@ -205,14 +79,14 @@ static void set_presets(struct walk *walk, const struct section *section, void *
 /* The keys of one mapping. */
 static void read_mapping(struct walk *walk, const struct section *section, unsigned item,
                          const yaml_node_t *node, const char *path, void *object) {
-    unsigned s = (unsigned)(section - config_sections);
     size_t seen[CONFIG_KEYS_MAX] = {0};
     struct mistakes *mistakes = walk->reading->mistakes;
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
         const yaml_node_t *name = yaml_document_get_node(walk->document, pair->key);
         if (name->type != YAML_SCALAR_NODE) {
-            mistakes_add(mistakes, line_of(name), "%s: a key %s; give a name", path, kind_of(name));
+            mistakes_add(mistakes, line_of(walk, name), "%s: a key %s; give a name", path,
+                         kind_of(name));
             continue;
         }
         unsigned k = 0;
@@ -220,24 +94,23 @@ static void read_mapping(struct walk *walk, const struct section *section, unsig
             k++;
         }
         if (k == section->keys_count) {
-            unknown(walk, name, path, key_name, section);
+            unknown_name(walk, line_of(walk, name), path, text_of(name), section);
         } else if (seen[k] != 0) {
-            mistakes_add(mistakes, line_of(name),
+            mistakes_add(mistakes, line_of(walk, name),
                          "%s.%s: is given again, first on line %zu; give it once", path,
                          text_of(name), seen[k]);
         } else {
-            seen[k] = line_of(name);
+            seen[k] = line_of(walk, name);
             bool good = read_key(walk, &section->keys[k],
                                  yaml_document_get_node(walk->document, pair->value), path, object);
             if (walk->noted) {
-                walk->reading->places->key[s][item][k] = seen[k];
-                walk->reading->places->wrong[s][item][k] = !good;
+                place_note(walk->reading->places, section, item, &section->keys[k], seen[k], good);
             }
         }
     }
     for (unsigned k = 0; k < section->keys_count; k++) {
         if (section->keys[k].preset == NULL && seen[k] == 0) {
-            wrong_value(walk, line_of(node), path, &section->keys[k], "is missing");
+            wrong_value(walk, line_of(walk, node), path, &section->keys[k], "is missing");
         }
     }
 }
@@ -250,18 +123,18 @@ static void read_list(struct walk *walk, const struct section *section, const ya
                        ? (size_t)(node->data.sequence.items.top - node->data.sequence.items.start)
                        : 0;
     if (node->type != YAML_SEQUENCE_NODE && !is_null(node)) {
-        mistakes_add(mistakes, line_of(node), "%s: is not a list; begin each entry with `- `",
+        mistakes_add(mistakes, line_of(walk, node), "%s: is not a list; begin each entry with `- `",
                      section->name);
         return;
     }
     if (count == 0 || count > section->items_max) {
-        mistakes_add(mistakes, line_of(node), "%s: has %zu entries; give 1 to %u", section->name,
-                     count, section->items_max);
+        mistakes_add(mistakes, line_of(walk, node), "%s: has %zu entries; give 1 to %u",
+                     section->name, count, section->items_max);
         return;
     }
     uint8_t *items = loaded_alloc(walk->reading->loaded, count * section->item_size);
     if (items == NULL) {
-        mistakes_add(mistakes, line_of(node), "%s: no memory; free some", section->name);
+        mistakes_add(mistakes, line_of(walk, node), "%s: no memory; free some", section->name);
         return;
     }
     for (unsigned i = 0; i < count; i++) {
@@ -270,11 +143,11 @@ static void read_list(struct walk *walk, const struct section *section, const ya
         char path[PATH_MAX_BYTES];
         snprintf(path, sizeof path, "%s[%u]", section->name, i);
         if (walk->noted) {
-            walk->reading->places->item[s][i] = line_of(item);
+            walk->reading->places->item[s][i] = line_of(walk, item);
         }
         if (item->type != YAML_MAPPING_NODE) {
-            mistakes_add(mistakes, line_of(item), "%s: is not a mapping; give `%s: VALUE`", path,
-                         section->keys[0].name);
+            mistakes_add(mistakes, line_of(walk, item), "%s: is not a mapping; give `%s: VALUE`",
+                         path, section->keys[0].name);
             continue;
         }
         set_presets(walk, section, items + i * section->item_size);
@@ -291,7 +164,7 @@ static void read_section(struct walk *walk, const struct section *section,
     } else if (node->type == YAML_MAPPING_NODE) {
         read_mapping(walk, section, 0, node, section->name, &walk->reading->loaded->config);
     } else if (!is_null(node)) { /* a section whose keys are all comments is null */
-        mistakes_add(walk->reading->mistakes, line_of(node),
+        mistakes_add(walk->reading->mistakes, line_of(walk, node),
                      "%s: is not a mapping; give its keys indented below it", section->name);
     }
 }
@@ -323,7 +196,7 @@ static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
         return; /* an empty file: all defaults */
     }
     if (root->type != YAML_MAPPING_NODE) {
-        mistakes_add(mistakes, line_of(root),
+        mistakes_add(mistakes, line_of(walk, root),
                      "file: is not a mapping; give sections such as `mqtt:` with keys below them");
         return;
     }
@@ -331,8 +204,8 @@ static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
          pair < root->data.mapping.pairs.top; pair++) {
         const yaml_node_t *name = yaml_document_get_node(walk->document, pair->key);
         if (name->type != YAML_SCALAR_NODE) {
-            mistakes_add(mistakes, line_of(name), "file: a key %s; give the name of a section",
-                         kind_of(name));
+            mistakes_add(mistakes, line_of(walk, name),
+                         "file: a key %s; give the name of a section", kind_of(name));
             continue;
         }
         unsigned s = 0;
@@ -340,14 +213,14 @@ static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
             s++;
         }
         if (s == config_sections_count) {
-            unknown(walk, name, "", section_name, NULL);
+            unknown_name(walk, line_of(walk, name), "", text_of(name), NULL);
         } else if (given[s]) {
-            mistakes_add(mistakes, line_of(name),
+            mistakes_add(mistakes, line_of(walk, name),
                          "%s: is given again, first on line %zu; give it once", text_of(name),
                          walk->reading->places->section[s]);
         } else {
             given[s] = true;
-            walk->reading->places->section[s] = line_of(name);
+            walk->reading->places->section[s] = line_of(walk, name);
             read_section(walk, &config_sections[s],
                          yaml_document_get_node(walk->document, pair->value));
         }
@@ -371,18 +244,19 @@ static void syntax_error(struct reading *reading, const yaml_parser_t *parser) {
     }
 }
 
-static void read_file(struct reading *reading, FILE *input, bool given[SECTIONS_MAX]) {
+/* False: it is not YAML, or no memory. */
+static bool read_file(struct reading *reading, FILE *input, bool given[SECTIONS_MAX]) {
     yaml_parser_t parser;
     yaml_document_t document;
     if (yaml_parser_initialize(&parser) == 0) {
         mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
-        return;
+        return false;
     }
     yaml_parser_set_input_file(&parser, input);
     if (yaml_parser_load(&parser, &document) == 0) {
         syntax_error(reading, &parser);
         yaml_parser_delete(&parser);
-        return;
+        return false;
     }
     struct walk walk = {.reading = reading, .document = &document, .noted = true};
     read_root(&walk, given);
@@ -392,33 +266,35 @@ static void read_file(struct reading *reading, FILE *input, bool given[SECTIONS_
     } else {
         const yaml_node_t *second = yaml_document_get_root_node(&document);
         if (second != NULL) {
-            mistakes_add(reading->mistakes, line_of(second),
+            mistakes_add(reading->mistakes, line_of(&walk, second),
                          "file: a second YAML document begins; remove the `---` before it");
         }
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);
+    return true;
 }
 
-void read_config(struct reading *reading, FILE *input) {
+bool read_config(struct reading *reading, FILE *input) {
     bool given[SECTIONS_MAX] = {false};
     struct walk defaults = {.reading = reading};
     reading->places = calloc(1, sizeof *reading->places);
     if (reading->places == NULL) {
         mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
-        return;
+        return false;
     }
     for (unsigned s = 0; s < config_sections_count; s++) {
         if (config_sections[s].preset == NULL) {
             set_presets(&defaults, &config_sections[s], &reading->loaded->config);
         }
     }
-    if (input != NULL) {
-        read_file(reading, input, given);
+    if (input != NULL && !read_file(reading, input, given)) {
+        return false;
     }
     for (unsigned s = 0; s < config_sections_count; s++) {
         if (config_sections[s].preset != NULL && !given[s]) {
             read_preset(reading, &config_sections[s]);
         }
     }
+    return true;
 }

@@ -82,7 +82,7 @@
     X(TCP_DROP_FLAGS, "tcp.drop_flags", DROP, "Segments without a connection whose flags make no sense.") \
     X(TCP_DROP_STRAY_RST, "tcp.drop_stray_rst", DROP, "RST segments that belong to no connection.") \
     X(TCP_DROP_STOPPED, "tcp.drop_stopped", DROP, "Connection attempts while the broker stops, answered with RST.") \
-    X(TCP_DROP_BARE_ACK, "tcp.drop_bare_ack", DROP, "Handshake ACKs without data: the connection begins with its data.") \
+    X(TCP_DROP_BARE_ACK, "tcp.handshake_acks", COUNT, "Handshake ACKs without data: the connection begins with its data.") \
     X(TCP_DROP_NO_CONNECTION, "tcp.drop_no_connection", DROP, "Segments of no connection and without a valid cookie, answered with RST.") \
     X(TCP_DROP_FIRST_LOST, "tcp.drop_first_lost", DROP, "Data of a handshake whose first data segment has not arrived.") \
     X(TCP_DROP_CONNECTIONS_MAX, "tcp.drop_connections_max", DROP, "Connections refused because there were as many as allowed, answered with RST.") \

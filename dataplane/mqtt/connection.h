@@ -66,6 +66,7 @@ struct connection {
     uint64_t bytes_in, bytes_out;       /* taken from and queued to the client */
     uint16_t next_id;                   /* of the window, while there is none */
     uint8_t doom;                       /* enum mail_close_reason */
+    uint8_t subscribing;                /* SUBSCRIBEs (0 or 1) that the shard has not answered */
 };
 _Static_assert(sizeof(struct connection) <= 128, "the application's part of a TCP connection");
 
@@ -127,9 +128,10 @@ void connection_timer(struct mqtt *mqtt, struct connection *connection, uint32_t
 /* The timer fired. */
 void connection_timer_fired(struct mqtt *mqtt, struct connection *connection);
 
-/* Input must wait. */
+/* Input must wait. A persistent session's SUBSCRIBE is in force when its shard has answered: what
+ * the client sends behind it, perhaps to itself, is handled then. */
 static inline bool connection_waits(const struct connection *connection) {
-    return connection->state == STATE_AUTHENTICATING ||
+    return connection->state == STATE_AUTHENTICATING || connection->subscribing ||
            (connection->flags & (CONNECTION_HELD | CONNECTION_WAIT_INPUT | CONNECTION_DOOMED));
 }
 

@@ -5,7 +5,6 @@
  */
 #include "dataplane/mqtt/handlers.h"
 
-#include "dataplane/base/siphash.h"
 #include "dataplane/mqtt/output.h"
 #include "dataplane/mqtt/will.h"
 

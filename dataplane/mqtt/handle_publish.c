@@ -24,12 +24,6 @@ static enum codec_result decode(const struct packet *packet, struct publish_view
     return view->qos && view->packet_id == 0 ? CODEC_BAD_PACKET_ID : CODEC_OK;
 }
 
-/* $SYS belongs to the broker. */
-static bool is_sys(const struct publish_view *view) {
-    return view->topic_len >= 4 && memcmp(view->topic, "$SYS", 4) == 0 &&
-           (view->topic_len == 4 || view->topic[4] == '/');
-}
-
 static void release(struct mqtt *mqtt, const struct packet *packet) {
     if (packet->message == NULL)
         return;
@@ -39,7 +33,7 @@ static void release(struct mqtt *mqtt, const struct packet *packet) {
 
 static enum publish_result publish(struct mqtt *mqtt, struct connection *connection,
                                    const struct packet *packet, const struct publish_view *view) {
-    if (is_sys(view)) {
+    if (handle_is_sys(view->topic, view->topic_len)) {
         count(mqtt->counters, COUNTER_MQTT_SYS_PUBLISH);
         release(mqtt, packet);
         return PUBLISH_DONE;

@@ -4,8 +4,6 @@
  * sessions subscribe in this worker's router, persistent ones in their shard's.
  */
 #include "dataplane/mqtt/filters.h"
-#include "dataplane/mqtt/output.h"
-#include "dataplane/mqtt/suback.h"
 
 /* Subscriptions looked at to tell whether filters are among them, for one packet. */
 enum { LOOKED_AT_MAX = 4000 };
@@ -82,6 +80,8 @@ enum handled handle_subscribe(struct mqtt *mqtt, struct connection *connection,
         handled = filters_mail(mqtt, connection, MAIL_SUBSCRIBE, &filters);
     else
         handled = subscribe_here(mqtt, connection, &filters);
+    if (connection_persistent(connection) && handled == HANDLED_DONE)
+        connection->subscribing = 1;
     filters_free(mqtt, &filters);
     return handled;
 }

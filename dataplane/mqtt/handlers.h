@@ -56,6 +56,9 @@ enum handled handle_malformed(struct mqtt *mqtt, struct connection *connection,
 /* What is wrong with a topic name to publish to; COUNTERS: nothing. */
 enum counter handle_topic_fault(const struct mqtt *mqtt, const uint8_t *topic, uint16_t len);
 
+/* $SYS belongs to the broker: what clients publish there goes nowhere. */
+bool handle_is_sys(const uint8_t *topic, uint16_t len);
+
 /* More levels than any topic has: checks the form alone. */
 enum { TOPIC_LEVELS_ANY = UINT16_MAX + 1 };
 

@@ -59,8 +59,13 @@ void suback_from_shard(struct mqtt *mqtt, const struct mail *mail) {
         n = n < sizeof mail->subscribe.codes ? n : (unsigned)sizeof mail->subscribe.codes;
         memcpy(packet + CODES_AT, mail->subscribe.codes, n);
     }
-    if (connection == NULL)
+    if (connection == NULL) {
         count(mqtt->counters, COUNTER_MQTT_STALE_MAIL);
-    else if (!send(mqtt, connection, packet, mail->subscribe.packet_id, n))
+        return;
+    }
+    connection->subscribing = 0;
+    if (!send(mqtt, connection, packet, mail->subscribe.packet_id, n))
         connection_end(mqtt, connection, CLOSE_RESOURCES, ENDING_ABORT);
+    else
+        connection_wait(mqtt, connection, CONNECTION_WAIT_INPUT);
 }

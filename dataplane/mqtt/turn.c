@@ -7,7 +7,7 @@
 
 enum {
     TURN_WAITING = 32,       /* connections tried again in one turn */
-    TURN_CLOSED = 64,        /* clients closed in one turn when the broker stops */
+    TURN_CLOSED = 256,       /* clients closed in one turn when the broker stops */
     STOP_GRACE_US = 1000000, /* for clients to answer a FIN before they get RST */
 };
 

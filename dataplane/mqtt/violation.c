@@ -36,3 +36,7 @@ enum counter handle_topic_fault(const struct mqtt *mqtt, const uint8_t *topic, u
     return topic_name_valid(topic, len, TOPIC_LEVELS_ANY) ? COUNTER_MQTT_LIMIT_TOPIC_LEVELS
                                                           : COUNTER_MQTT_BAD_TOPIC;
 }
+
+bool handle_is_sys(const uint8_t *topic, uint16_t len) {
+    return len >= 4 && memcmp(topic, "$SYS", 4) == 0 && (len == 4 || topic[4] == '/');
+}

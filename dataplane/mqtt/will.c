@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/mqtt/will.h"
 
+#include "dataplane/mqtt/handlers.h"
+
 struct message *will_new(struct mqtt *mqtt, const struct connect_view *connect) {
     struct message *will =
         message_new(mqtt->parcels, connect->will_topic_len, connect->will_payload_len);
@@ -28,6 +30,11 @@ bool will_publish(struct mqtt *mqtt, struct message *will) {
         .ready = will,
     };
 
+    if (handle_is_sys(publish.topic, publish.topic_len)) {
+        count(mqtt->counters, COUNTER_MQTT_SYS_PUBLISH);
+        parcel_release(mqtt->parcels, will);
+        return true;
+    }
     will->published = mqtt->wall_clock;
     if (router_publish(mqtt->router, &publish, NULL) == PUBLISH_TRY_AGAIN)
         return false;

@@ -14,7 +14,7 @@
 /* The will of a CONNECT with the will flag, QoS and RETAIN in it. NULL: no memory. */
 struct message *will_new(struct mqtt *mqtt, const struct connect_view *connect);
 
-/* True: published, the message is handed over. False: try again. */
+/* True: done with, the message is handed over. False: try again. */
 bool will_publish(struct mqtt *mqtt, struct message *will);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/mqtt/window.h"
 
-enum { CAPACITY_FIRST = 4, NOT_FOUND = UINT32_MAX };
+enum { CAPACITY_FIRST = 4, NOT_FOUND = UINT32_MAX, LOOK_AHEAD = 1024 };
 
 enum entry_flags {
     ENTRY_RETAIN = 1,
@@ -58,29 +58,41 @@ enum window_result window_push(struct window *window, const struct window_use *u
     return WINDOW_TAKEN;
 }
 
-/*
- * The next free identifier (MQTT-2.3.1-2). They are given out in turn, so one can only meet an old
- * one when all the others have been used since; how many are surely free is worked out by one walk
- * and then counted down.
- */
-static uint16_t allocate_id(struct window *window) {
-    while (window->clear == 0) {
-        uint32_t nearest = UINT16_MAX;
+static uint16_t id_after(uint16_t id, uint32_t steps) {
+    return steps == 0 ? id : (uint16_t)((id + steps - 1) % UINT16_MAX + 1);
+}
 
-        for (uint32_t i = 0; i < window->inflight; i++) {
-            uint16_t id = at(window, i)->packet_id;
-            uint32_t ahead =
-                (uint32_t)(id - window->next_id - 1 + (id <= window->next_id ? UINT16_MAX : 0));
-            if (ahead < nearest)
-                nearest = ahead;
-        }
-        if (nearest == 0)
-            window->next_id = window->next_id == UINT16_MAX ? 1 : window->next_id + 1;
-        else
-            window->clear = (uint16_t)nearest;
+/* How many identifiers lie between `id` and `other`, which comes after it. */
+static uint32_t id_distance(uint16_t id, uint16_t other) {
+    return other > id ? other - id - 1u : other + (uint32_t)UINT16_MAX - id - 1u;
+}
+
+/* One walk over what is in flight finds the next run of free identifiers in LOOK_AHEAD. */
+static void find_clear(struct window *window) {
+    uint64_t taken[LOOK_AHEAD / 64] = {0};
+    uint32_t first = 0;
+
+    for (uint32_t i = 0; i < window->inflight; i++) {
+        uint32_t ahead = id_distance(window->next_id, at(window, i)->packet_id);
+        if (ahead < LOOK_AHEAD)
+            taken[ahead / 64] |= UINT64_C(1) << ahead % 64;
     }
+    while (first < LOOK_AHEAD && (taken[first / 64] >> first % 64 & 1))
+        first++;
+    uint32_t end = first;
+    while (end < LOOK_AHEAD && !(taken[end / 64] >> end % 64 & 1))
+        end++;
+    window->next_id = id_after(window->next_id, first);
+    window->clear = (uint16_t)(end - first);
+}
+
+/* The next free identifier (MQTT-2.3.1-2). They are given out in turn, so one can only meet an old
+ * one when all the others have been used since. Not all are in use. */
+static uint16_t allocate_id(struct window *window) {
+    while (window->clear == 0)
+        find_clear(window);
     window->clear--;
-    window->next_id = window->next_id == UINT16_MAX ? 1 : window->next_id + 1;
+    window->next_id = id_after(window->next_id, 1);
     return window->next_id;
 }
 

@@ -25,14 +25,6 @@ static struct tcp_conn *drop(struct tcp *tcp, enum counter reason) {
     return NULL;
 }
 
-/* The ACK of the FIN in reply_fin_ack: both sides are one byte on. */
-static bool ends_empty(struct tcp *tcp, const struct cookie_base *base,
-                       const struct tcp_header *header) {
-    uint16_t mss;
-    return cookie_check(tcp->config.secret, base, header->seq - 2, header->ack - 2, tcp->config.mss,
-                        tcp->now, &mss) == COOKIE_VALID;
-}
-
 static struct tcp_conn *open_connection(struct tcp *tcp, const struct tcp_segment *segment,
                                         const struct tcp_header *header,
                                         const struct cookie_base *base, uint16_t mss) {
@@ -99,8 +91,6 @@ struct tcp_conn *accept_segment(struct tcp *tcp, const struct tcp_segment *segme
     switch (cookie_check(tcp->config.secret, &base, header->seq - 1, header->ack - 1,
                          tcp->config.mss, tcp->now, &mss)) {
     case COOKIE_FOREIGN:
-        if (header_segment_length(header) == 0 && ends_empty(tcp, &base, header))
-            return drop(tcp, COUNTER_TCP_DROP_BARE_ACK);
         return refuse(tcp, segment, header, COUNTER_TCP_DROP_NO_CONNECTION);
     case COOKIE_HANDSHAKE:
         return drop(tcp, COUNTER_TCP_DROP_FIRST_LOST);

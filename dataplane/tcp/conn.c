@@ -105,7 +105,7 @@ void conn_free(struct tcp *tcp, struct tcp_conn *conn) {
     slab_free(&tcp->conns, conn);
 }
 
-void conn_die(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
+void conn_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
     if (conn->state == TCP_STATE_CLOSED)
         return;
     ref_t ref = conn_ref(tcp, conn);
@@ -116,6 +116,12 @@ void conn_die(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
     extension_drop(tcp, conn);
     conn->state = TCP_STATE_CLOSED;
     conn->challenge = (uint8_t)why;
+}
+
+void conn_die(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
+    if (conn->state == TCP_STATE_CLOSED)
+        return;
+    conn_end(tcp, conn, why);
     conn_touch(tcp, conn);
 }
 

@@ -115,7 +115,8 @@ static inline struct tcp_endpoint *conn_endpoint(struct tcp_conn *conn) {
 /* tcp_close was called: FIN is queued or sent, input is discarded. */
 static inline bool conn_closing(const struct tcp_conn *conn) {
     return conn->state == TCP_STATE_FIN_WAIT_1 || conn->state == TCP_STATE_FIN_WAIT_2 ||
-           conn->state == TCP_STATE_CLOSING || conn->state == TCP_STATE_LAST_ACK;
+           conn->state == TCP_STATE_CLOSING || conn->state == TCP_STATE_LAST_ACK ||
+           conn->state == TCP_STATE_TIME_WAIT;
 }
 
 /* Our FIN is queued, at snd_end, or sent and not acknowledged. */

@@ -3,7 +3,7 @@
 
 #include "dataplane/base/siphash.h"
 
-enum { MSS_STEPS = 8, SLOT_SHIFT = 27, SLOT_MASK = 31, MSS_SHIFT = 24, EXACT_SHIFT = 8 };
+enum { MSS_STEPS = 8, SLOT_SHIFT = 27, SLOT_MASK = 31, MSS_SHIFT = 24, SLOTS = 2 };
 
 /* The common sizes: minimum, SLIP, default of IPv4 (RFC 9293), default of IPv6, tunnels and mobile
  * networks. The last step means "as much as we send at most". */
@@ -16,48 +16,43 @@ struct cookie_base cookie_base(const uint8_t secret[16], const struct tcp_tuple 
     return (struct cookie_base){.f = (uint32_t)hash, .ts_offset = (uint32_t)(hash >> 32)};
 }
 
-static uint8_t slot_mac(const uint8_t secret[16], const struct cookie_base *base, uint32_t slot) {
+/* The code of a slot with MSS step 0. */
+static uint32_t slot_code(const uint8_t secret[16], const struct cookie_base *base, uint32_t slot) {
     uint32_t input[3] = {base->f, base->ts_offset, slot};
-    return (uint8_t)siphash(secret, input, sizeof input);
-}
-
-static uint16_t exact_mac(const uint8_t secret[16], const struct cookie_base *base, uint32_t slot,
-                          uint32_t step, uint32_t irs) {
-    uint32_t input[5] = {base->f, base->ts_offset, slot, step, irs};
-    return (uint16_t)siphash(secret, input, sizeof input);
+    uint32_t mac = (uint32_t)siphash(secret, input, sizeof input) & ((1u << MSS_SHIFT) - 1);
+    return (slot & SLOT_MASK) << SLOT_SHIFT | mac;
 }
 
 uint32_t cookie_make(const uint8_t secret[16], const struct cookie_base *base, uint32_t irs,
                      uint16_t mss, uint16_t mss_max, uint64_t now) {
-    uint32_t slot = (uint32_t)(now / COOKIE_SLOT_US);
     uint32_t step = MSS_STEPS - 1;
     if (mss < mss_max) {
         step--;
         while (step > 0 && mss_steps[step] > mss)
             step--;
     }
-    return base->f + ((slot & SLOT_MASK) << SLOT_SHIFT | step << MSS_SHIFT |
-                      (uint32_t)exact_mac(secret, base, slot, step, irs) << EXACT_SHIFT |
-                      slot_mac(secret, base, slot));
+    return base->f + irs + slot_code(secret, base, (uint32_t)(now / COOKIE_SLOT_US)) +
+           (step << MSS_SHIFT);
 }
 
 enum cookie_verdict cookie_check(const uint8_t secret[16], const struct cookie_base *base,
                                  uint32_t irs, uint32_t isn, uint16_t mss_max, uint64_t now,
                                  uint16_t *mss) {
-    uint32_t code = isn - base->f;
+    uint32_t code = isn - base->f - irs;
     uint32_t slot = (uint32_t)(now / COOKIE_SLOT_US);
-    if ((slot & SLOT_MASK) != code >> SLOT_SHIFT) {
-        if (slot == 0 || ((slot - 1) & SLOT_MASK) != code >> SLOT_SHIFT)
-            return COOKIE_FOREIGN;
-        slot--;
+    for (uint32_t age = 0; age < SLOTS && age <= slot; age++) {
+        uint32_t behind = slot_code(secret, base, slot - age) - code;
+        for (uint32_t step = 0; step < MSS_STEPS; step++, behind += 1u << MSS_SHIFT) {
+            if (behind == 0) {
+                *mss =
+                    step < MSS_STEPS - 1 && mss_steps[step] < mss_max ? mss_steps[step] : mss_max;
+                return COOKIE_VALID;
+            }
+            if (behind + 1 <= UINT16_MAX)
+                return COOKIE_HANDSHAKE;
+        }
     }
-    if ((uint8_t)code != slot_mac(secret, base, slot))
-        return COOKIE_FOREIGN;
-    uint32_t step = code >> MSS_SHIFT & (MSS_STEPS - 1);
-    if ((uint16_t)(code >> EXACT_SHIFT) != exact_mac(secret, base, slot, step, irs))
-        return COOKIE_HANDSHAKE;
-    *mss = step < MSS_STEPS - 1 && mss_steps[step] < mss_max ? mss_steps[step] : mss_max;
-    return COOKIE_VALID;
+    return COOKIE_FOREIGN;
 }
 
 uint32_t cookie_timestamp(uint32_t tsval, uint8_t wscale, bool sack) {

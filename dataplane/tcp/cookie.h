@@ -4,18 +4,19 @@
  * peer's acknowledgement, so that a SYN costs no memory. Also the source of initial sequence
  * numbers (RFC 6528) and of the time stamp offset of a connection. Pure.
  *
- * Our initial sequence number is F(tuple) plus
+ * Our initial sequence number is F(tuple) + the peer's + code, with F keyed and the code
  *
- *      31    27 26  24 23                    8 7            0
- *     +--------+------+-----------------------+--------------+
- *     | slot   | MSS  | MAC over slot, MSS    | MAC over     |
- *     | mod 32 | step | and the peer's number | slot only    |
- *     +--------+------+-----------------------+--------------+
+ *      31    27 26  24 23                          0
+ *     +--------+------+-----------------------------+
+ *     | slot   | MSS  | MAC over tuple and slot     |
+ *     | mod 32 | step |                             |
+ *     +--------+------+-----------------------------+
  *
- * F is keyed. The slot on top lets the numbers of one tuple advance with time, as RFC 6528 asks.
- * The MAC over the slot alone recognises a handshake of ours when the peer's first data segment is
- * not the one at hand (it was lost, a later one came): such a segment must not be answered with a
- * RST. A connection is made only when both MACs agree.
+ * The slot on top lets the numbers of one tuple advance with time, as RFC 6528 asks. As the peer's
+ * number is added, the second segment of a handshake whose first was lost differs from a valid one
+ * by just the bytes between: it is recognised and not answered with a RST, and never taken for the
+ * first. Segments of a connection that is over agree with its cookie wherever both sides have sent
+ * equally much; the record that it leaves stands before the cookie (time_wait.h).
  *
  * What does not fit goes into the low bits of the SYN-ACK's time stamp: the peer's window scale and
  * whether it permits SACK. A peer without time stamps gets neither.
@@ -48,12 +49,13 @@ uint32_t cookie_make(const uint8_t secret[16], const struct cookie_base *base, u
 
 enum cookie_verdict {
     COOKIE_FOREIGN,   /* never sent, or too long ago */
-    COOKIE_HANDSHAKE, /* sent to this peer, but the segment does not directly follow its SYN */
+    COOKIE_HANDSHAKE, /* sent to this peer, but the segment is not its first */
     COOKIE_VALID,
 };
 
-/* Judges a segment whose acknowledgement - 1 is `isn` and whose number - 1 is `irs`. *mss is set
- * with COOKIE_VALID: what the peer takes, rounded down to a step of the table. */
+/* Judges a segment whose acknowledgement - 1 is `isn` and whose number - 1 is `irs`.
+ * COOKIE_HANDSHAKE reaches from one byte before the first (keep-alive) to a window behind it. *mss
+ * is set with COOKIE_VALID: what the peer takes, rounded down to a step of the table. */
 enum cookie_verdict cookie_check(const uint8_t secret[16], const struct cookie_base *base,
                                  uint32_t irs, uint32_t isn, uint16_t mss_max, uint64_t now,
                                  uint16_t *mss);

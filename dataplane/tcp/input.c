@@ -221,9 +221,13 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
     if (!check_timestamp(tcp, conn, header))
         return;
 
-    /* First check: sequence number. Into a closed window only ACK and RST may pass. */
-    bool at_closed_window = conn->rcv_wnd == 0 && header->seq == conn->rcv_nxt;
-    if (!acceptable(conn, header->seq, segment_length) && !at_closed_window) {
+    /* First check: sequence number. A peer that has filled the window sends its ACKs from the right
+     * edge, and while a hole is open in front of them they are just outside. They are ACKs of our
+     * data all the same, as they are when the window is closed: only what they carry is not taken.
+     */
+    bool at_edge = header->seq == conn->rcv_nxt + conn->rcv_wnd &&
+                   (conn->rcv_wnd == 0 || (segment_length == 0 && !(header->flags & TCP_RST)));
+    if (!acceptable(conn, header->seq, segment_length) && !at_edge) {
         if (header->flags & TCP_RST) {
             count(tcp->counters, COUNTER_TCP_DROP_RST);
             return;

@@ -248,7 +248,7 @@ static enum outcome send_reset(struct tcp *tcp, struct tcp_conn *conn) {
     if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_RST | TCP_ACK))
         return OUTPUT_NO_FRAME;
     count(tcp->counters, COUNTER_TCP_RESETS_OUT);
-    conn_die(tcp, conn, why);
+    conn_end(tcp, conn, why);
     return OUTPUT_DONE;
 }
 
@@ -261,9 +261,7 @@ static void bury(struct tcp *tcp, struct tcp_conn *conn) {
     conn_free(tcp, conn);
 }
 
-/* A connection that is on the list. It leaves the list with OUTPUT_DONE. */
 static enum outcome output_one(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
-    enum outcome outcome = OUTPUT_DONE;
     if (conn->state == TCP_STATE_CLOSED)
         return OUTPUT_DONE;
     if (!(conn->flags & CONN_ABORT))
@@ -273,10 +271,10 @@ static enum outcome output_one(struct tcp *tcp, struct tcp_conn *conn, unsigned 
     if (conn->state == TCP_STATE_TIME_WAIT) {
         if (conn->flags & CONN_ACK_OWED && !emit(tcp, conn, conn->snd_nxt, 0, TCP_ACK))
             return OUTPUT_NO_FRAME;
-        conn_die(tcp, conn, TCP_CLOSED_ORDERLY);
+        conn_end(tcp, conn, TCP_CLOSED_ORDERLY);
         return OUTPUT_DONE;
     }
-    outcome = send_data(tcp, conn, budget);
+    enum outcome outcome = send_data(tcp, conn, budget);
     if (outcome != OUTPUT_NO_FRAME && send_acks(tcp, conn, budget) == OUTPUT_NO_FRAME)
         outcome = OUTPUT_NO_FRAME;
     extension_detach_idle(tcp, conn);
@@ -285,6 +283,16 @@ static enum outcome output_one(struct tcp *tcp, struct tcp_conn *conn, unsigned 
 
 static struct tcp_conn *touched_at(const struct tcp *tcp, uint32_t i) {
     return conn_at(tcp, tcp->touched[(tcp->touched_head + i) & tcp->touched_mask]);
+}
+
+/* Back to the front of the list, unless it was touched on the way and stands there again. */
+static void put_back(struct tcp *tcp, struct tcp_conn *conn) {
+    if (conn->flags & CONN_TOUCHED)
+        return;
+    conn->flags |= CONN_TOUCHED;
+    tcp->touched_head--;
+    tcp->touched_count++;
+    tcp->touched[tcp->touched_head & tcp->touched_mask] = conn_ref(tcp, conn);
 }
 
 bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget) {
@@ -298,25 +306,25 @@ bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget) {
             __builtin_prefetch(next);
             __builtin_prefetch(next + 64);
         }
+        tcp->touched_head++;
+        tcp->touched_count--;
+        conn->flags &= (uint16_t)~CONN_TOUCHED;
+
         unsigned before = budget;
         enum outcome outcome = output_one(tcp, conn, &budget);
         if (outcome == OUTPUT_NO_FRAME) {
             /* The others would fare no better: all wait on the list. */
+            put_back(tcp, conn);
             count(tcp->counters, COUNTER_TCP_FRAME_SHORTAGES);
             tcp->retry_at = now + TIMER_FRAME_RETRY_US;
             return false;
         }
         if (budget == before)
             budget--;
-        tcp->touched_head++;
-        tcp->touched_count--;
-        if (conn->state == TCP_STATE_CLOSED) {
-            bury(tcp, conn);
-            continue;
-        }
-        conn->flags &= (uint16_t)~CONN_TOUCHED;
         if (outcome == OUTPUT_MORE)
             conn_touch(tcp, conn);
+        if (conn->state == TCP_STATE_CLOSED && !(conn->flags & CONN_TOUCHED))
+            bury(tcp, conn);
     }
     if (tcp->touched_count == 0)
         tcp->touched_head = 0;

@@ -173,5 +173,7 @@ void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
         extension && extension->flags & EXTENSION_FIN && extension->fin == conn->rcv_nxt;
     if (fin_here || fin_kept)
         fin(tcp, conn);
-    receive_deliver(tcp, conn);
+    /* What was refused is not offered again before output. */
+    if (taken == len)
+        receive_deliver(tcp, conn);
 }

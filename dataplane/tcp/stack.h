@@ -99,8 +99,11 @@ struct tcp_conn *conn_create(struct tcp *tcp, const struct conn_open *open);
 /* Instead of an enum tcp_close: the application refused it, `closed` is not called. */
 enum { CONN_NEVER_OPENED = 0 };
 
-/* The connection is over: it leaves flow table and timers at once, `closed` is called and the
- * memory released by the next tcp_output. Does nothing if it is over already. */
+/* The connection is over: it leaves flow table and timers at once. `closed` is called and the
+ * memory released by output, when the connection has its turn there. Does nothing if it is over
+ * already. */
+void conn_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why);
+/* That, and gives it its turn. For all but output itself. */
 void conn_die(struct tcp *tcp, struct tcp_conn *conn, unsigned why);
 
 /* Of a connection that is neither in the flow table, nor in a wheel, nor on the touched list. */

@@ -60,11 +60,18 @@ struct tcp_conn; /* in conn.h; the application's part follows it directly */
 enum tcp_close {
     TCP_CLOSED_ORDERLY = 1, /* both sides sent FIN, or we did after the peer */
     TCP_CLOSED_RESET,       /* the peer sent RST */
-    TCP_CLOSED_TIMEOUT,     /* retransmissions were not answered (R2, RFC 9293 3.8.3) */
-    TCP_CLOSED_ABORTED,     /* tcp_abort */
-    TCP_CLOSED_RESOURCES,   /* memory */
+    TCP_CLOSED_TIMEOUT,   /* retransmissions were not answered (R2, RFC 9293 3.8.3), nor keep-alive
+                           * probes; or the peer did not finish after tcp_close */
+    TCP_CLOSED_ABORTED,   /* tcp_abort */
+    TCP_CLOSED_RESOURCES, /* memory */
 };
 
+/*
+ * What TCP asks of the application. All of tcp_send, tcp_close, tcp_abort, tcp_resume,
+ * tcp_keepalive and tcp_app_timer may be called from within each of these, on any connection: they
+ * only leave marks, segments and `closed` follow from tcp_output. After tcp_abort nothing but
+ * `closed` is called for a connection.
+ */
 struct tcp_app {
     /* A connection came into being with its first data. The application's part is zeroed. False:
      * refused, RST is sent. */
@@ -127,7 +134,8 @@ uint64_t tcp_next_timer(const struct tcp *tcp);
 
 /* --- the application's side ------------------------------------------------------------------ */
 
-/* `len` more bytes are there to be fetched. */
+/* `len` more bytes are there to be fetched; at most 1 GiB in all may be unacknowledged. Does
+ * nothing after tcp_close. */
 void tcp_send(struct tcp *tcp, struct tcp_conn *conn, uint32_t len);
 
 /* Bytes announced and not yet acknowledged. */
@@ -137,11 +145,12 @@ uint32_t tcp_unacknowledged(const struct tcp_conn *conn);
  * tcp_output call. */
 void tcp_resume(struct tcp *tcp, struct tcp_conn *conn);
 
-/* FIN after what was announced; input is discarded from now on. `closed` follows, at the latest
- * after fin_wait_ms. */
+/* FIN after what was announced, which is still fetched; input is acknowledged and discarded from
+ * now on, and the application's timer is off. `closed` follows, at the latest after fin_wait_ms
+ * (with RST and TCP_CLOSED_TIMEOUT). */
 void tcp_close(struct tcp *tcp, struct tcp_conn *conn);
 
-/* RST now (on the next tcp_output); `closed` is called from there. */
+/* RST now (on the next tcp_output that has a frame for it); `closed` is called from there. */
 void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
 
 /* Calls app->timer at `when` or up to a second later; replaces an earlier setting. 0 switches it
@@ -169,7 +178,9 @@ struct tcp_conn *tcp_conn_at(const struct tcp *tcp, ref_t ref);
 
 void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_tuple *tuple);
 
-/* A connection from the inside, for `ctl client show`; times in microseconds. */
+/* A connection from the inside, for `ctl client show`; times in microseconds. Byte counts are
+ * modulo 2^32; retransmissions, out_of_order and duplicate_acks stop at 65535, zero_windows at 255.
+ */
 struct tcp_info {
     uint8_t state;
     uint16_t mss;

@@ -79,8 +79,7 @@ static size_t subscribing_size(uint32_t count) {
 
 struct subscribing *subscribing_new(struct arrivals *arrivals, struct subscriber who,
                                     uint16_t packet_id, uint32_t count) {
-    struct subscribing *subscribing =
-        topic_memory_alloc(arrivals->memory, subscribing_size(count));
+    struct subscribing *subscribing = topic_memory_alloc(arrivals->memory, subscribing_size(count));
     if (!subscribing)
         return NULL;
     *subscribing = (struct subscribing){.packet_id = packet_id, .count = count};
@@ -200,8 +199,8 @@ static void held_sort(struct router *router, struct arrival *arrival, held_decis
             if (verdict == VERDICT_DELIVER) {
                 const struct subscription *subscription =
                     subscription_at(&router->subscriptions, arrival->subscription);
-                router_deliver(router, subscription->who, (uint8_t)subscription->qos,
-                               held->message, false);
+                router_deliver(router, subscription->who, (uint8_t)subscription->qos, held->message,
+                               false);
             }
             held_free(router, arrival, held);
         }

@@ -20,9 +20,9 @@
 #include "dataplane/topics/subscription.h"
 
 enum {
-    ARRIVAL_HELD_MAX = 64,       /* messages held for one arrival */
-    ARRIVALS_HELD_MAX = 16384,   /* for all of a router's */
-    ARRIVALS_TURN = 32,          /* arrivals looked after in one turn */
+    ARRIVAL_HELD_MAX = 64,     /* messages held for one arrival */
+    ARRIVALS_HELD_MAX = 16384, /* for all of a router's */
+    ARRIVALS_TURN = 32,        /* arrivals looked after in one turn */
 };
 
 enum ticket_kind { TICKET_SUBSCRIBE, TICKET_ARRIVAL };
@@ -51,23 +51,23 @@ struct held {
 
 struct arrival {
     struct ticket ticket;
-    ref_t subscription; /* 0: it is gone; kept until the stores have ended */
-    ref_t subscribing;  /* while routing, else 0 */
+    ref_t subscription;   /* 0: it is gone; kept until the stores have ended */
+    ref_t subscribing;    /* while routing, else 0 */
     ref_t next, previous; /* of the same SUBSCRIBE */
-    uint64_t from;      /* live from this epoch on, by the subscription replaced; or UINT64_MAX */
-    uint64_t epoch;     /* in force from here on; known when routing is over */
-    uint64_t quiescent; /* RCU token of `epoch` */
+    uint64_t from;        /* live from this epoch on, by the subscription replaced; or UINT64_MAX */
+    uint64_t epoch;       /* in force from here on; known when routing is over */
+    uint64_t quiescent;   /* RCU token of `epoch` */
     /* Shards, by bit: query not sent yet; sent and not ended; its batch has come, MORE is due. */
     uint32_t unsent, open, due;
     uint32_t held_shards; /* of the topics of held messages */
     ref_t held_first, held_last;
     uint16_t held;
-    uint16_t stores;  /* queried: 1 or all */
-    bool first;       /* its filter brought a new route key ... */
-    bool routed;      /* ... and the route writer was told */
-    bool overtaken;   /* too much to hold: no more is held */
-    bool again;       /* subscribed to again meanwhile: ask the stores once more */
-    bool listed;      /* in the list of those that have something to send */
+    uint16_t stores;     /* queried: 1 or all */
+    bool first;          /* its filter brought a new route key ... */
+    bool routed;         /* ... and the route writer was told */
+    bool overtaken;      /* too much to hold: no more is held */
+    bool again;          /* subscribed to again meanwhile: ask the stores once more */
+    bool listed;         /* in the list of those that have something to send */
     ref_t later, sooner; /* that list */
     uint16_t received[]; /* messages of the current batch, by shard */
 };
@@ -75,9 +75,9 @@ struct arrival {
 struct arrivals {
     struct topic_memory *memory;
     struct reftable by_operation, by_subscriber; /* tickets */
-    uint32_t operation; /* last number given out */
+    uint32_t operation;                          /* last number given out */
     ref_t list_first, list_last;
-    uint64_t count;  /* arrivals whose subscription exists */
+    uint64_t count; /* arrivals whose subscription exists */
     uint64_t held;  /* messages */
 };
 

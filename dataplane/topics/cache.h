@@ -20,9 +20,9 @@
 enum {
     CACHE_WAYS = 4,
     CACHE_SETS = 2048,
-    CACHE_BYTES_MAX = 16 << 20,  /* of results */
-    CACHE_WINDOW = 4096,         /* look-ups between decisions */
-    CACHE_REST = 64 * 1024,      /* look-ups not made before the next try */
+    CACHE_BYTES_MAX = 16 << 20, /* of results */
+    CACHE_WINDOW = 4096,        /* look-ups between decisions */
+    CACHE_REST = 64 * 1024,     /* look-ups not made before the next try */
 };
 
 /* Who is to get a message. */
@@ -54,7 +54,7 @@ struct cache {
     struct cache_slot *slots; /* from the pool, when first needed */
     uint32_t generation;
     uint32_t clock;
-    uint32_t hand;   /* where the search for results to drop goes on */
+    uint32_t hand;    /* where the search for results to drop goes on */
     uint32_t resting; /* look-ups still to be left out */
     uint32_t window, window_hits;
     uint64_t bytes; /* of results */

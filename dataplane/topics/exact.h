@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Interests whose filters have no wildcard, found by the whole topic. Thread: the router's owner. */
+/* Interests whose filters have no wildcard, found by the whole topic. Thread: the router's owner.
+ */
 #ifndef LINEMQ_TOPICS_EXACT_H
 #define LINEMQ_TOPICS_EXACT_H
 

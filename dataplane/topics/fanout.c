@@ -229,8 +229,7 @@ bool fanouts_turn(struct router *router) {
             return false;
         struct waiting waiting = *queue_at(fanouts, fanouts->head);
         const struct message *message = waiting.message;
-        struct topic_name topic = {message_topic(message), message->topic_len,
-                                   message->topic_hash};
+        struct topic_name topic = {message_topic(message), message->topic_len, message->topic_hash};
         bool careful = router_careful(router, message->flags & MESSAGE_RETAIN, waiting.epoch);
         struct match match;
         match_topic(router, &topic, careful, NULL, &match);

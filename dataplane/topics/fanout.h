@@ -4,10 +4,11 @@
  * does not fit into what is left waits in a queue, and so does every message after it, so that none
  * overtakes another.
  *
- * The recipients of one message are gathered first (match.h), each subscriber once. If they are more
- * than a turn's budget, the message becomes the running fan-out: it goes through the subscriptions
- * themselves, with a cursor that stays from turn to turn; then a subscriber of several matching
- * filters is recognised by a set of those already served, and the highest QoS is served first.
+ * The recipients of one message are gathered first (match.h), each subscriber once. If they are
+ * more than a turn's budget, the message becomes the running fan-out: it goes through the
+ * subscriptions themselves, with a cursor that stays from turn to turn; then a subscriber of
+ * several matching filters is recognised by a set of those already served, and the highest QoS is
+ * served first.
  *
  * Thread: the router's owner.
  */
@@ -35,10 +36,10 @@ struct fanouts {
     struct waiting running; /* message NULL: none */
     ref_t *interests;       /* set-up heap; 0: gone meanwhile */
     unsigned interests_count;
-    unsigned at;   /* the interest that `cursor` is in */
-    ref_t cursor;  /* next subscription */
-    uint8_t pass;  /* QoS served in this pass, highest first; in pass 0 all that are left */
-    bool several;  /* interests: subscribers may come up again */
+    unsigned at;  /* the interest that `cursor` is in */
+    ref_t cursor; /* next subscription */
+    uint8_t pass; /* QoS served in this pass, highest first; in pass 0 all that are left */
+    bool several; /* interests: subscribers may come up again */
     struct reftable served; /* subscribers, when there are several interests */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * All interests of a thread: exact table and trie behind one face, and the books of which route keys
- * (routes.h) the thread needs: one key may serve several filters.
+ * All interests of a thread: exact table and trie behind one face, and the books of which route
+ * keys (routes.h) the thread needs: one key may serve several filters.
  *
  * Thread: the router's owner.
  */

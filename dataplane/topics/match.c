@@ -116,8 +116,7 @@ uint32_t match_gather(struct router *router, unsigned interests, const struct me
     for (unsigned i = 0; i < interests; i++) {
         const struct interest *interest = topic_memory_at(&router->memory, matcher->found[i]);
         for (ref_t ref = interest->first; ref != 0;) {
-            const struct subscription *subscription =
-                subscription_at(&router->subscriptions, ref);
+            const struct subscription *subscription = subscription_at(&router->subscriptions, ref);
             enum verdict verdict = match_verdict(router, subscription, message, epoch);
             struct recipient recipient = {.who = subscription->who,
                                           .subscription = ref,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A flat hash table from a 32-bit tag, half of a keyed hash, to refs of objects; several objects
- * may have one tag, and the caller tells them apart. Eight bytes a slot, open addressing with linear
- * probing, no tombstones.
+ * may have one tag, and the caller tells them apart. Eight bytes a slot, open addressing with
+ * linear probing, no tombstones.
  *
  * It grows in segments of at most 32 KiB behind a directory (extendible hashing): a segment that is
  * full is copied into one half as large again, the largest are split in two. So one insertion moves
- * at most a segment's entries however large the table is, and memory comes and goes in small pieces.
+ * at most a segment's entries however large the table is, and memory comes and goes in small
+ * pieces.
  *
  * Thread: the owner of the memory.
  */
@@ -81,8 +82,7 @@ static inline ref_t reftable_next(struct reftable_probe *probe) {
 
 static inline ref_t reftable_first(const struct reftable *table, uint32_t tag,
                                    struct reftable_probe *probe) {
-    const struct reftable_entry *entry =
-        &table->directory[(uint64_t)tag >> (32 - table->depth)];
+    const struct reftable_entry *entry = &table->directory[(uint64_t)tag >> (32 - table->depth)];
     if (entry->segment == 0)
         return 0;
     const struct reftable_segment *segment = topic_memory_at(table->memory, entry->segment);

@@ -35,8 +35,7 @@ static bool send_query(struct router *router, struct arrival *arrival, unsigned 
     if (pressed(router, shard))
         return false;
     const struct interest *interest = filter_of(router, arrival);
-    struct filter_parcel *filter =
-        parcel_new(router->parcels, sizeof *filter + interest->len);
+    struct filter_parcel *filter = parcel_new(router->parcels, sizeof *filter + interest->len);
     if (!filter)
         return false;
     filter->len = interest->len;

@@ -2,8 +2,8 @@
 /*
  * What an arriving subscription has missed: questions to the retained stores of the shards
  * (mail.h: MAIL_RETAINED_QUERY and what follows it). A filter without wildcards is asked for where
- * its topic is stored, one with wildcards everywhere. A store sends a batch and then waits until the
- * subscriber can take the next.
+ * its topic is stored, one with wildcards everywhere. A store sends a batch and then waits until
+ * the subscriber can take the next.
  *
  * Thread: the router's owner.
  */

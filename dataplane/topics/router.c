@@ -131,8 +131,7 @@ void router_match(const struct router *router, const uint8_t *topic, uint16_t le
         const struct interest *interest =
             topic_memory_at(&router->memory, router->matcher.found[i]);
         for (ref_t ref = interest->first; ref != 0;) {
-            const struct subscription *subscription =
-                subscription_at(&router->subscriptions, ref);
+            const struct subscription *subscription = subscription_at(&router->subscriptions, ref);
             struct filter filter = filter_view(interest, subscription);
             ref = subscription->next_of_interest;
             visit(argument, subscription->who, &filter);

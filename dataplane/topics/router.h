@@ -44,7 +44,8 @@ struct router_owner {
     /* None of these may call back into the router.
      *
      * One message for one subscriber: `qos` is the lower of the message's and the subscription's;
-     * `retain` the RETAIN flag to send. The callee takes its own reference if it keeps the message. */
+     * `retain` the RETAIN flag to send. The callee takes its own reference if it keeps the message.
+     */
     void (*deliver)(void *owner, struct subscriber to, struct message *message, uint8_t qos,
                     bool retain);
     /* All filters of a SUBSCRIBE are in force: answer it. `codes` are in the order given. */
@@ -71,7 +72,9 @@ struct router *router_create(struct parcels *parcels, struct mailroom *mailroom,
                              struct counters *counters);
 void router_destroy(struct router *router);
 
-/* Notes the epoch. After taking packets or mail, before handling them. */
+/* Notes the epoch. After taking packets or mail, before handling them, and in every turn before
+ * anything is published, by timers too: a message must not be stamped with an epoch from before the
+ * thread's last quiescent state. */
 void router_begin(struct router *router);
 
 /* What is being published. `topic` has passed topic_name_valid. */
@@ -106,9 +109,9 @@ enum publish_result router_publish(struct router *router, const struct publish *
                                    struct topic_memo *memo);
 
 /* True: so much waits for its turn to be delivered here that router_publish would say TRY_AGAIN.
- * Cheap; ask before taking input, and before mail_receive: mail that waits presses its senders, mail
- * that is handled nevertheless is worked off in a long turn when the queue is full. (Memory and the
- * mailboxes that a message needs are known only when it is matched.) */
+ * Cheap; ask before taking input, and before mail_receive: mail that waits presses its senders,
+ * mail that is handled nevertheless is worked off in a long turn when the queue is full. (Memory
+ * and the mailboxes that a message needs are known only when it is matched.) */
 bool router_pressed(const struct router *router);
 
 /* Handles MAIL_PUBLISH (the matching part), MAIL_ROUTE_CHANGED, MAIL_RETAINED and
@@ -148,9 +151,9 @@ void router_rename(struct router *router, ref_t head, struct subscriber to);
 /* Gives retained queries that wait for retained_ready another chance. */
 void router_retained_resume(struct router *router, struct subscriber who);
 
-/* Continues fan-outs, at most limits.fanout_slice deliveries, and what could not be sent for arriving
- * subscriptions. True when more could be done at once. Once a turn, also in a turn without input:
- * deliveries are counted from one call to the next. */
+/* Continues fan-outs, at most limits.fanout_slice deliveries, and what could not be sent for
+ * arriving subscriptions. True when more could be done at once. Once a turn, also in a turn without
+ * input: deliveries are counted from one call to the next. */
 bool router_turn(struct router *router);
 
 /* Walks a subscriber's list: the filter and QoS of *position (start with the list's head), which is

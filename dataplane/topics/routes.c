@@ -30,7 +30,8 @@ struct route {
     uint32_t unused;
 };
 
-/* The writer's words come first, the entries follow. Readers know where they are from the handle. */
+/* The writer's words come first, the entries follow. Readers know where they are from the handle.
+ */
 struct part {
     struct part *next; /* retired parts */
     uint64_t token;    /* a retired part can be freed when it is reached */
@@ -42,7 +43,8 @@ struct part {
 };
 _Static_assert(offsetof(struct part, slots) == LINE, "entries are aligned to cache lines");
 
-/* A pointer to a part with log2 of its slots in the low bits; 0: no part yet. One load gives both. */
+/* A pointer to a part with log2 of its slots in the low bits; 0: no part yet. One load gives both.
+ */
 typedef uintptr_t part_handle;
 
 struct route_map {
@@ -142,6 +144,14 @@ uint32_t routes_lookup(const struct routes *routes, uint64_t topic_hash, uint64_
                        bool dollar) {
     uint32_t threads = lookup(&routes->exact, topic_hash) | lookup(&routes->prefix, prefix_hash);
     return dollar ? threads : threads | __atomic_load_n(&routes->any, __ATOMIC_RELAXED);
+}
+
+void routes_prefetch(const struct routes *routes, uint64_t topic_hash) {
+    part_handle handle =
+        __atomic_load_n(&routes->exact.parts[part_number(topic_hash)], __ATOMIC_ACQUIRE);
+    uint64_t mask = (UINT64_C(1) << (handle & (LINE - 1))) - 1;
+    if (handle != 0)
+        __builtin_prefetch(&part_of(handle)->slots[topic_hash & mask]);
 }
 
 uint64_t routes_epoch(const struct routes *routes) {

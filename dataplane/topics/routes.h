@@ -28,6 +28,8 @@ void routes_destroy(struct routes *routes);
 /* Reader side: threads that may match, as a bitmap. `dollar`: the topic begins with `$`. */
 uint32_t routes_lookup(const struct routes *routes, uint64_t topic_hash, uint64_t prefix_hash,
                        bool dollar);
+/* Fetches what a look-up of this hash will need into the cache. */
+void routes_prefetch(const struct routes *routes, uint64_t topic_hash);
 uint64_t routes_epoch(const struct routes *routes);
 void routes_online(struct routes *routes, unsigned thread);
 void routes_offline(struct routes *routes, unsigned thread);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A SUBSCRIBE: its filters are entered into the tables at once, as arriving; then the route writer is
- * asked for what is new, and its answer to the last mail puts them in force.
+ * A SUBSCRIBE: its filters are entered into the tables at once, as arriving; then the route writer
+ * is asked for what is new, and its answer to the last mail puts them in force.
  */
 #include "dataplane/topics/subscribe.h"
 
@@ -87,9 +87,9 @@ static uint8_t enter(struct router *router, struct subscribing *subscribing, ref
     struct interest *interest =
         interests_find(&router->interests, filter->bytes, filter->len, hash);
     struct subscription *subscription =
-        interest ? subscription_find(&router->subscriptions, subscribing->ticket.who, *head,
-                                     interest)
-                 : NULL;
+        interest
+            ? subscription_find(&router->subscriptions, subscribing->ticket.who, *head, interest)
+            : NULL;
     if (!subscription)
         return create(router, subscribing, head, interest, filter, hash) ? CREATED : REFUSED;
 
@@ -148,9 +148,8 @@ static bool announce(struct router *router, struct subscribing *subscribing) {
         if (last)
             last->routed = true;
         last = arrival;
-        const struct interest *interest =
-            interest_of(&router->subscriptions,
-                        subscription_at(&router->subscriptions, arrival->subscription));
+        const struct interest *interest = interest_of(
+            &router->subscriptions, subscription_at(&router->subscriptions, arrival->subscription));
         struct route_key key =
             interest_route_key(interest, topic_hash(interest->filter, interest->len));
         mail.route_change.key = key.key;
@@ -158,11 +157,7 @@ static bool announce(struct router *router, struct subscribing *subscribing) {
         mail.route_change.set = 1;
     }
     mail.route_change.operation = subscribing->ticket.operation;
-    if (!mail_send(router->mailroom, router->first_shard, &mail))
-        return false;
-    if (last)
-        last->routed = true;
-    return true;
+    return mail_send(router->mailroom, router->first_shard, &mail);
 }
 
 static void refuse_all(struct router *router, struct subscriber who, uint16_t packet_id,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * XXH3 under a secret: whoever chooses topics cannot choose hashes. The code is compiled in, so that
- * short topics cost no call through the library.
+ * XXH3 under a secret: whoever chooses topics cannot choose hashes. The code is compiled in, so
+ * that short topics cost no call through the library.
  */
 #define XXH_INLINE_ALL
 #include <string.h>
@@ -17,8 +17,8 @@ void topic_hash_set_key(const uint8_t key[16]) {
 }
 
 uint64_t topic_hash(const uint8_t *topic, size_t len) {
-    uint64_t hash = keyed ? XXH3_64bits_withSecret(topic, len, secret, sizeof secret)
-                          : XXH3_64bits(topic, len);
+    uint64_t hash =
+        keyed ? XXH3_64bits_withSecret(topic, len, secret, sizeof secret) : XXH3_64bits(topic, len);
     return hash | (hash == 0); /* 0 marks what is empty */
 }
 

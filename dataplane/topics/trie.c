@@ -230,7 +230,8 @@ void trie_remove(struct trie *trie, const struct interest *interest) {
     prune(trie, node);
 }
 
-/* *whole: false when the topic has more levels than any filter can have; then only `#` matches it. */
+/* *whole: false when the topic has more levels than any filter can have; then only `#` matches it.
+ */
 static unsigned cut_levels(const struct trie *trie, const uint8_t *topic, size_t len, bool *whole) {
     const uint8_t *at = topic, *end = topic + len;
     unsigned count = 0;

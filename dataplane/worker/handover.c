@@ -74,6 +74,16 @@ void handover_set_wake(struct handover *handover, unsigned worker, void (*wake)(
     handover->desks[worker].argument = argument;
 }
 
+void handover_wake(void *argument, unsigned worker) {
+    struct handover *handover = argument;
+    struct handover_desk *desk = &handover->desks[worker];
+    /* Pairs with the fence in handover_may_sleep: either the sleeper sees what was left for it, or
+     * its announcement is seen here. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&desk->sleeping, __ATOMIC_RELAXED) && desk->wake != NULL)
+        desk->wake(desk->argument);
+}
+
 void handover_send(struct handover *handover, unsigned from, struct rte_mbuf *const *frames,
                    const uint8_t *owners, unsigned count_frames, struct counters *counters) {
     uint32_t reached = 0;
@@ -89,14 +99,8 @@ void handover_send(struct handover *handover, unsigned from, struct rte_mbuf *co
     }
     if (reached == 0)
         return;
-    /* Pairs with the fence in handover_may_sleep: either the sleeper sees the frame, or its
-     * announcement is seen here. */
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    for (; reached != 0; reached &= reached - 1) {
-        struct handover_desk *desk = &handover->desks[__builtin_ctz(reached)];
-        if (__atomic_load_n(&desk->sleeping, __ATOMIC_RELAXED) && desk->wake != NULL)
-            desk->wake(desk->argument);
-    }
+    for (; reached != 0; reached &= reached - 1)
+        handover_wake(handover, (unsigned)__builtin_ctz(reached));
 }
 
 unsigned handover_receive(struct handover *handover, unsigned worker, struct rte_mbuf **frames,

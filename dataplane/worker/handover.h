@@ -34,6 +34,9 @@ void handover_send(struct handover *handover, unsigned from, struct rte_mbuf *co
 unsigned handover_receive(struct handover *handover, unsigned worker, struct rte_mbuf **frames,
                           unsigned max);
 
+/* Wakes `worker` if it has announced sleep; after leaving something for it. */
+void handover_wake(void *handover, unsigned worker);
+
 /* The two ends of a sleep: announce it (false: there are frames, stay awake), and end it. */
 bool handover_may_sleep(struct handover *handover, unsigned worker);
 void handover_awake(struct handover *handover, unsigned worker);

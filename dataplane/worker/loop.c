@@ -110,6 +110,8 @@ static void mail_handle(struct worker *worker, const struct mail *mail) {
 
 static unsigned mail_take(struct worker *worker) {
     struct mail mails[MAILS_PER_TURN];
+    if (router_pressed(worker->router))
+        return 0; /* it waits in its box until the fan-outs before it are done */
     unsigned received = mail_receive(worker->mailroom, mails, MAILS_PER_TURN);
     if (received > 0)
         router_begin(worker->router);
@@ -154,7 +156,8 @@ static void account(struct worker *worker, uint64_t cycles, bool busy, unsigned 
         gauges_publish(worker);
 }
 
-static void sleep_until_work(struct worker *worker, uint64_t now) {
+/* `unsent`: mail waits for room in its box, and what this thread has published is not all said. */
+static void sleep_until_work(struct worker *worker, uint64_t now, bool unsent) {
     struct worker_config *config = &worker->config;
     uint64_t timer = tcp_next_timer(worker->tcp);
     uint64_t start = rte_rdtsc();
@@ -162,11 +165,14 @@ static void sleep_until_work(struct worker *worker, uint64_t now) {
         return;
     bool may = handover_may_sleep(config->handover, config->self);
     may = mail_may_sleep(worker->mailroom) && may;
+    may = ether_flush(worker->ether) == 0 && may; /* others may have left frames for our queue */
     if (may && __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) == WORKER_STOP_NO) {
         gauges_publish(worker);
-        routes_offline(config->routes, config->self);
+        if (!unsent)
+            routes_offline(config->routes, config->self);
         idle_sleep(&worker->idle, timer - now);
-        routes_online(config->routes, config->self);
+        if (!unsent)
+            routes_online(config->routes, config->self);
         gauge_add(&worker->gauges.sleeps, 1);
     }
     mail_awake(worker->mailroom);
@@ -186,39 +192,54 @@ static bool stop_requested(struct worker *worker) {
     return stop == WORKER_STOP_AT_ONCE || mqtt_stopped(worker->mqtt);
 }
 
-int worker_run(void *argument) {
-    struct worker *worker = argument;
-    const struct clock *clock = worker->config.clock;
+void worker_begin(struct worker *worker) {
     routes_online(worker->config.routes, worker->config.self);
     ether_announce(worker->ether);
-    for (;;) {
-        uint64_t start = rte_rdtsc();
-        uint64_t now = clock_microseconds(clock, start);
-        mqtt_begin(worker->mqtt, now, clock_wall(clock, now));
-        unsigned packets = receive(worker, now);
-        unsigned mails = mail_take(worker);
-        bool more = tcp_timers(worker->tcp, now, TIMERS_PER_TURN);
-        more |= mqtt_turn(worker->mqtt);
-        more |= router_turn(worker->router);
-        more |= tcp_output(worker->tcp, now, SEGMENTS_PER_TURN);
-        more |= ether_flush(worker->ether) > 0;
-        /* Mail that finds no room does not keep us awake: the receiver wakes us when it has some.
-         * But this turn is over for the others only when all it has to say is in the boxes
-         * (router.h, epochs). */
-        if (mail_flush(worker->mailroom) == 0)
-            routes_quiescent(worker->config.routes, worker->config.self);
-        if (stop_requested(worker))
-            break;
-        bool busy = packets + mails > 0 || more;
-        account(worker, rte_rdtsc() - start, busy, packets);
-        if (busy)
-            idle_busy(&worker->idle);
-        else if (idle_turn(&worker->idle))
-            sleep_until_work(worker, now);
-    }
+}
+
+bool worker_turn(struct worker *worker) {
+    const struct clock *clock = worker->config.clock;
+    uint64_t start = rte_rdtsc();
+    uint64_t now = clock_microseconds(clock, start);
+    mqtt_begin(worker->mqtt, now, clock_wall(clock, now));
+    router_begin(worker->router); /* for what timers publish; bursts and mail have theirs */
+    unsigned packets = receive(worker, now);
+    unsigned mails = mail_take(worker);
+    bool more = tcp_timers(worker->tcp, now, TIMERS_PER_TURN);
+    more |= mqtt_turn(worker->mqtt);
+    more |= router_turn(worker->router);
+    more |= tcp_output(worker->tcp, now, SEGMENTS_PER_TURN);
+    ether_defend(worker->ether, now);
+    more |= ether_flush(worker->ether) > 0;
+    /* Mail that finds no room does not keep us awake: the receiver wakes us when it has some. But
+     * this turn is over for the others only when all it has to say is in the boxes (router.h,
+     * epochs). */
+    bool unsent = mail_flush(worker->mailroom) > 0;
+    if (!unsent)
+        routes_quiescent(worker->config.routes, worker->config.self);
+    if (stop_requested(worker))
+        return false;
+    bool busy = packets + mails > 0 || more;
+    account(worker, rte_rdtsc() - start, busy, packets);
+    if (busy)
+        idle_busy(&worker->idle);
+    else if (idle_turn(&worker->idle))
+        sleep_until_work(worker, now, unsent);
+    return true;
+}
+
+void worker_end(struct worker *worker) {
     mail_flush(worker->mailroom);
     ether_flush(worker->ether);
     routes_offline(worker->config.routes, worker->config.self);
     gauges_publish(worker);
+}
+
+int worker_run(void *argument) {
+    struct worker *worker = argument;
+    worker_begin(worker);
+    while (worker_turn(worker))
+        ;
+    worker_end(worker);
     return 0;
 }

@@ -33,7 +33,9 @@ static const char *parts_open(struct worker *worker) {
                                  .ports_count = config->ports_count,
                                  .self = config->self,
                                  .workers = config->workers,
-                                 .mempool = config->mempool};
+                                 .mempool = config->mempool,
+                                 .wake = config->sleep ? handover_wake : NULL,
+                                 .wake_argument = config->handover};
     memcpy(ether.flow_key, config->tcp.flow_key, sizeof ether.flow_key);
     worker->ether = ether_create(&ether, &worker->counters);
     if (worker->ether == NULL)

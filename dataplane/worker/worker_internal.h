@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A worker from the inside: shared by set-up (worker.c), the loop (loop.c) and inspect.c. */
+/* A worker from the inside: shared by set-up (worker.c), the loop (loop.c), inspect.c and tests. */
 #ifndef LINEMQ_WORKER_WORKER_INTERNAL_H
 #define LINEMQ_WORKER_WORKER_INTERNAL_H
 
@@ -36,6 +36,12 @@ struct worker {
 };
 
 enum worker_stop { WORKER_STOP_NO, WORKER_STOP_ORDERLY, WORKER_STOP_AT_ONCE };
+
+/* What worker_run consists of: the begin, one turn (with the sleep after it, if there is nothing to
+ * do; false: the loop ends), the end. */
+void worker_begin(struct worker *worker);
+bool worker_turn(struct worker *worker);
+void worker_end(struct worker *worker);
 
 /* Fills in INSPECT_MEMORY. */
 void worker_inspect_memory(struct worker *worker, struct memory_inspection *memory);

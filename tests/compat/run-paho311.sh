@@ -24,7 +24,7 @@ trap 'kill "$quickstart" 2>/dev/null || true; wait "$quickstart" || true; rm -rf
     printf 'workers:\n  count: %s\ncontrol:\n  socket: %s/ctl.sock\n' "${2-1}" "$directory"
 } >"$directory/paho311.yaml"
 
-"$root/tools/quickstart.sh" --no-install --config "$directory/paho311.yaml" \
+"$root/tools/quickstart.sh" --no-install ${LINEMQ_BUILD:+--build-dir "$LINEMQ_BUILD"} --config "$directory/paho311.yaml" \
     >"$directory/output" &
 quickstart=$!
 until grep -q '^ready ' "$directory/output"; do

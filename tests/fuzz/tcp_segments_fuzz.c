@@ -138,7 +138,7 @@ static void event(struct world *world, struct input *input) {
     case 8:
         world->close_early = value & 16;
         world->abort_early = value & 32;
-        world->resume_early = value & 64;
+        world->resumes = value & 64 ? 5 : 0;
         world->refuse = value & 128;
         break;
     case 9:

@@ -214,8 +214,8 @@ class Broker:
             return 0.0
         process, self.process = self.process, None
         began = time.monotonic()
-        took = None
-        if process.poll() is None:
+        took = None if process.poll() is None else 0.0
+        if took is None:
             process.send_signal(signal.SIGTERM)
             try:
                 process.wait(PATIENCE)

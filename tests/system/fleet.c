@@ -37,7 +37,7 @@ struct buffer {
 
 struct client {
     int fd;
-    bool ready, writing;
+    bool ready, writing, touched;
     struct buffer in, out;
     unsigned target, publisher; /* whom it publishes to, who publishes to it */
     uint32_t sent, received_rec, done, delivered;
@@ -67,6 +67,7 @@ static struct {
 
 static struct client *clients;
 static unsigned opened, connecting, ready;
+static unsigned *touched, touched_count; /* clients with something to send after this round */
 static bool publishing;
 static int epoll_fd;
 static uint64_t progress_at;
@@ -247,9 +248,10 @@ static void deliver(struct client *client, const uint8_t *payload, size_t size) 
         stats.delivered++;
         latency_add((nanoseconds() - stamp) / 1000);
     }
-    if (options.qos_publish == 0) {
-        pump(&clients[client->publisher]);
-        flush(&clients[client->publisher]);
+    struct client *source = &clients[client->publisher];
+    if (options.qos_publish == 0 && !source->touched) {
+        source->touched = true;
+        touched[touched_count++] = client->publisher;
     }
 }
 
@@ -391,6 +393,12 @@ static bool turn(void) {
         if (client->fd >= 0 && (events[i].events & EPOLLOUT) != 0)
             flush(client);
     }
+    while (touched_count > 0) {
+        struct client *client = &clients[touched[--touched_count]];
+        client->touched = false;
+        pump(client);
+        flush(client);
+    }
     return nanoseconds() - progress_at < (uint64_t)options.timeout * 1000000000u;
 }
 
@@ -531,8 +539,9 @@ int main(int argc, char **argv) {
         setrlimit(RLIMIT_NOFILE, &limit);
     }
     clients = calloc(options.clients, sizeof *clients);
+    touched = calloc(options.clients, sizeof *touched);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (clients == NULL || epoll_fd < 0)
+    if (clients == NULL || touched == NULL || epoll_fd < 0)
         fatal("set-up");
     connect_all();
 

@@ -52,10 +52,10 @@ class Fleet(broker.Case):
                         lambda: self.broker.json("status")["clients"]["connected"] == 0)
 
     def test_qos_1_to_clients_of_other_workers(self):
-        self.publish_across_workers(1, options.clients, 20)
+        self.publish_across_workers(1, options.clients, 60)
 
     def test_qos_2_to_clients_of_other_workers_exactly_once(self):
-        self.publish_across_workers(2, options.clients, 10)
+        self.publish_across_workers(2, options.clients, 30)
 
 
 class Reconnects(broker.Case):

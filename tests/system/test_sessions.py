@@ -140,15 +140,19 @@ class Takeover(broker.Case):
         first.subscribe(("stream/#", 1))
         publisher = self.client()
 
+        seen = set()
+
         def stream():
             for i in range(total):
                 info = publisher.publish("stream/x", str(i), 1, wait=False)
                 if i % 100 == 99:
                     info.wait_for_publish(broker.PATIENCE)
+                    # Never more ahead than a session's queue holds.
+                    broker.wait_for("the subscriber", lambda: i - len(seen) < 500, 60)
 
         thread = threading.Thread(target=stream, daemon=True)
         thread.start()
-        seen, fresh, connection, takeovers = set(), [], first, 0
+        fresh, connection, takeovers = [], first, 0
         end = time.monotonic() + 120
         while len(seen) < total and time.monotonic() < end:
             # Read some, leave the last ones unacknowledged, take over from a new connection.

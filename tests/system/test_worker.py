@@ -40,7 +40,7 @@ class MemifBroker(broker.Broker):
         found = []
         for task in os.listdir(f"/proc/{self.process.pid}/task"):
             with open(f"/proc/{self.process.pid}/task/{task}/comm") as name:
-                if name.read().startswith(("lcore-worker", "worker")):
+                if name.read().startswith("rte-worker"):
                     found.append(task)
         return found
 

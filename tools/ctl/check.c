@@ -15,7 +15,7 @@ int config_check_run(const struct invocation *invocation) {
         fputs("ctl: out of memory\n", stderr);
         return PROTOCOL_FAILED;
     }
-    struct config *config = config_load(file, errors);
+    struct config *config = config_load(file, NULL, 0, errors);
     fclose(errors);
     bool good = config != NULL;
     if (good)

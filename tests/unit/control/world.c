@@ -28,7 +28,7 @@ void world_prepare(struct world *world) {
     static const uint8_t key[16] = {1, 2, 3};
     topic_hash_set_key(key);
     *world = (struct world){.now = 1000000, .wall_clock = UINT64_C(1700000000000000)};
-    world->config = config_load(NULL, stderr);
+    world->config = config_load(NULL, NULL, 0, stderr);
     assert_non_null(world->config);
     world->config->control.memory_mib = 64;
     world->config->control.sys_interval = 0;

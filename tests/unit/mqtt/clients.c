@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clients of the fixture: making packets, and expecting them. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdlib.h>
 

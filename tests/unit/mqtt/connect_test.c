@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CONNECT, CONNACK, keep alive, and the ends of connections. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdlib.h>
 

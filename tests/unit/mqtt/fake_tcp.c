@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fake_tcp.h"
+#include "tests/unit/mqtt/fake_tcp.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -16,8 +16,8 @@
 
 #include "dataplane/mqtt/codec.h"
 #include "dataplane/mqtt/mqtt.h"
-#include "fake_tcp.h"
-#include "memory.h"
+#include "tests/unit/mqtt/fake_tcp.h"
+#include "tests/unit/mqtt/memory.h"
 
 enum { WORKER, SHARD, ADMIN, THREADS, MAILS_MAX = 4096, RETAINED_MAX = 64, QUERIES_MAX = 1024 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Input that is against the rules closes its connection, with a counter, and nobody else's. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdlib.h>
 

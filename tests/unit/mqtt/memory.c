@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "memory.h"
+#include "tests/unit/mqtt/memory.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
  * had happened, or lost its connection, or lost messages that a counter knows of; and nothing is
  * left in memory (fixture_close).
  */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdlib.h>
 
@@ -62,10 +62,10 @@ static void play(void) {
         shard_deliver(&connect, "d", "deliver", 9, 1, false, false);
     }
     settle();
-    send_subscribe(persistent, 4, "s", 1);
     send_publish(persistent, "two/3", "z", 4, 5);
     send_ack(persistent, PACKET_PUBREL, 5);
     settle();
+    send_subscribe(persistent, 4, "s", 1);
     SEND(subscriber, 0xa2, 7, 0, 6, 0, 3, 'o', 'n', 'e');
     settle();
 }

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/mqtt/packet_ids.h"
-#include "memory.h"
+#include "tests/unit/mqtt/memory.h"
 
 static struct memory memory;
 

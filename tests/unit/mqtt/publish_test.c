@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PUBLISH and its acknowledgements, in and out, for clean sessions. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

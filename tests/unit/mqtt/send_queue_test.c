@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "dataplane/mqtt/send_queue.h"
-#include "memory.h"
+#include "tests/unit/mqtt/memory.h"
 
 static struct memory memory;
 static struct send_queue queue;

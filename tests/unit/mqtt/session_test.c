@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Persistent sessions: the worker is the transport of a session that lives with its shard. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdlib.h>
 
@@ -39,6 +39,26 @@ static void subscriptions_go_to_the_shard_and_come_back_answered(void **state) {
     unsuback.subscribe.filters = &request->parcel; /* it may come back, too */
     shard_send(unsuback);
     expect_ack(client, PACKET_UNSUBACK, 10);
+}
+
+static void what_follows_a_subscribe_waits_for_its_answer(void **state) {
+    struct mail connect;
+    struct peer *client = persistent_client("a", &connect);
+
+    send_subscribe(client, 1, "t", 1);
+    send_publish(client, "t", "x", 2, 2);
+    expect_nothing(client);
+    assert_true(client->unread_len > 0);
+    struct mail subscribe = take_mail(MAIL_SUBSCRIBE);
+    parcel_release(&f.shard.parcels, subscribe.subscribe.filters);
+    struct mail suback = answer_to(&subscribe, MAIL_SUBACK);
+    suback.subscribe.packet_id = 1;
+    suback.subscribe.count = 1;
+    suback.subscribe.codes[0] = 1;
+    shard_send(suback);
+    EXPECT(client, 0x90, 3, 0, 1, 1);
+    expect_ack(client, PACKET_PUBACK, 2);
+    assert_int_equal(client->unread_len, 0);
 }
 
 static void many_codes_come_back_in_the_request(void **state) {
@@ -245,6 +265,7 @@ static void a_connect_waits_while_its_shard_is_busy(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(subscriptions_go_to_the_shard_and_come_back_answered),
+        FIXTURE_TEST(what_follows_a_subscribe_waits_for_its_answer),
         FIXTURE_TEST(many_codes_come_back_in_the_request),
         PREPARED_TEST(filters_that_the_worker_refuses_are_marked_for_the_shard),
         FIXTURE_TEST(messages_of_the_shard_go_out_as_it_says),

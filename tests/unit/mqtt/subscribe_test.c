@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SUBSCRIBE and UNSUBSCRIBE of clean sessions. */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Will messages (3.1.2.5). */
-#include "fixture.h"
+#include "tests/unit/mqtt/fixture.h"
 
 enum { CLEAN = CONNECT_CLEAN_SESSION };
 
@@ -171,6 +171,18 @@ static void a_will_topic_obeys_the_rules_of_topics(void **state) {
     assert_int_equal(mails_of(MAIL_CONNECT), 0);
 }
 
+static void a_will_to_sys_goes_nowhere(void **state) {
+    struct peer *client = new_client(), *to = connected_client("to");
+
+    subscribed(to, "$SYS/#", 0);
+    SEND(client, 0x10, 25, 0, 4, 'M', 'Q', 'T', 'T', 4, 0x06, 0, 0, 0, 1, 'a', 0, 6, '$', 'S', 'Y',
+         'S', '/', 'x', 0, 2, 'x', 'y');
+    EXPECT(client, 0x20, 2, 0, 0);
+    peer_reset(f.tcp, client, TCP_CLOSED_RESET);
+    expect_nothing(to);
+    assert_int_equal(counter(COUNTER_MQTT_SYS_PUBLISH), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_will_is_published_however_the_client_is_lost),
@@ -179,6 +191,7 @@ int main(void) {
         FIXTURE_TEST(the_end_of_the_broker_is_not_the_end_of_a_client),
         FIXTURE_TEST(a_will_has_the_qos_and_retain_it_was_given),
         FIXTURE_TEST(a_will_that_has_to_wait_is_published_and_then_the_end_told),
+        FIXTURE_TEST(a_will_to_sys_goes_nowhere),
         FIXTURE_TEST(a_will_topic_obeys_the_rules_of_topics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "dataplane/mqtt/window.h"
-#include "memory.h"
+#include "tests/unit/mqtt/memory.h"
 
 static struct memory memory;
 static struct window window;

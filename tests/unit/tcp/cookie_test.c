@@ -40,9 +40,22 @@ static void another_tuple_or_number_is_refused(void **state) {
     struct cookie_base base = base_of(1000), other = base_of(1001);
     uint32_t isn = cookie_make(secret, &base, IRS, 1460, MSS_MAX, START);
     assert_int_equal(check(&other, IRS, isn, START), COOKIE_FOREIGN);
-    assert_int_equal(check(&base, IRS, isn + 1, START), COOKIE_FOREIGN);
-    /* The second data segment of a handshake of ours. */
-    assert_int_equal(check(&base, IRS + 100, isn, START), COOKIE_HANDSHAKE);
+    assert_int_equal(check(&base, IRS, isn + 2, START), COOKIE_FOREIGN);
+}
+
+/* Later segments of a handshake, and keep-alives before its first, are neither valid nor foreign.
+ */
+static void other_segments_of_a_handshake_are_recognised(void **state) {
+    struct cookie_base base = base_of(1000);
+    for (uint16_t mss = 100; mss < 1500; mss = (uint16_t)(mss + 100)) {
+        uint32_t isn = cookie_make(secret, &base, IRS, mss, MSS_MAX, START);
+        for (uint32_t ahead = 1; ahead < 65535; ahead += 13)
+            assert_int_equal(check(&base, IRS + ahead, isn, START + COOKIE_SLOT_US),
+                             COOKIE_HANDSHAKE);
+        assert_int_equal(check(&base, IRS - 1, isn, START), COOKIE_HANDSHAKE);
+        assert_int_equal(check(&base, IRS - 2, isn, START), COOKIE_FOREIGN);
+        assert_int_equal(check(&base, IRS + 70000, isn, START), COOKIE_FOREIGN);
+    }
 }
 
 static void guessing_does_not_pay(void **state) {
@@ -104,6 +117,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cookie_is_good_for_its_slot_and_the_next),
         cmocka_unit_test(another_tuple_or_number_is_refused),
+        cmocka_unit_test(other_segments_of_a_handshake_are_recognised),
         cmocka_unit_test(guessing_does_not_pay),
         cmocka_unit_test(the_mss_comes_back_rounded_down_and_clamped),
         cmocka_unit_test(numbers_of_a_tuple_advance_with_time),

@@ -57,12 +57,12 @@ struct world {
     struct sent *building;
 
     /* application */
-    size_t take;       /* `received` takes at most this much in all */
-    bool refuse;       /* `opened` says no */
-    bool close_early;  /* `received` calls tcp_close */
-    bool abort_early;  /* `received` calls tcp_abort */
-    bool resume_early; /* `received` calls tcp_resume */
-    size_t reply;      /* `received` calls tcp_send for so many bytes */
+    size_t take;      /* `received` takes at most this much in all */
+    bool refuse;      /* `opened` says no */
+    bool close_early; /* `received` calls tcp_close */
+    bool abort_early; /* `received` calls tcp_abort */
+    unsigned resumes; /* so many times `received` calls tcp_resume */
+    size_t reply;     /* `received` calls tcp_send for so many bytes */
     unsigned opened, closed, finished, timers;
     enum tcp_close why;    /* of the last one closed */
     struct tcp_conn *conn; /* the last one opened, NULL when it closed */

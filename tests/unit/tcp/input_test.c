@@ -30,7 +30,7 @@ static void the_acceptability_test_is_exact_at_the_edges(void **state) {
         uint32_t len;
         bool taken;
     } cases[] = {
-        {false, -1, 0, false}, {false, 0, 0, true},     {true, -1, 0, true}, {true, 0, 0, false},
+        {false, -1, 0, false}, {false, 0, 0, true},     {true, -1, 0, true}, {true, 1, 0, false},
         {false, -1, 1, false}, {false, -1, 2, true},    {true, -1, 1, true}, {true, 0, 1, false},
         {true, -1, 2, true},   {false, -10, 10, false},
     };
@@ -44,6 +44,23 @@ static void the_acceptability_test_is_exact_at_the_edges(void **state) {
         world_output(world);
         world_forget(world);
     }
+}
+
+/*  rcv_nxt       right edge
+ *     | lost | 2 | 3 |  ACK      the peer has filled the window and acknowledges our data */
+static void an_ack_from_the_right_edge_counts(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected(world, &peer);
+    announce(world, conn, 100);
+    world_output(world);
+    world_forget(world);
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .seq = WINDOW, .ack = 100});
+    assert_int_equal(tcp_unacknowledged(conn), 0);
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_RST, .seq = WINDOW});
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK | TCP_FIN, .seq = WINDOW});
+    assert_int_equal(world_count(world, COUNTER_TCP_DROP_RST), 1);
+    assert_int_equal(world_count(world, COUNTER_TCP_DROP_OUT_OF_WINDOW), 1);
 }
 
 static void data_beyond_the_window_is_cut_off(void **state) {
@@ -269,6 +286,7 @@ static void a_burst_of_64_segments_for_several_connections_is_taken(void **state
 int main(void) {
     const struct CMUnitTest tests[] = {
         in_world(the_acceptability_test_is_exact_at_the_edges),
+        in_world(an_ack_from_the_right_edge_counts),
         in_world(data_beyond_the_window_is_cut_off),
         in_world(a_closed_window_takes_acks_and_resets_but_no_data),
         in_world(only_the_exact_rst_resets),

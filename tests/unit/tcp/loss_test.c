@@ -17,10 +17,12 @@ static void an_unanswered_segment_is_sent_again_with_doubling_timeouts(void **st
     world_output(world);
     expect_data(world, &peer, 0, 100);
     /* Without a sample: 1 s, then 2, 4, 8. */
+    uint64_t due = world->now;
     for (uint64_t timeout = SECOND; timeout <= 8 * SECOND; timeout *= 2) {
-        world_wait(world, timeout - 5000);
+        due += timeout;
+        world_wait(world, due - 10000 - world->now);
         expect_silence(world);
-        world_wait(world, 10000);
+        world_wait(world, due + 20000 - world->now);
         expect_data(world, &peer, 0, 100);
         expect_silence(world);
     }

@@ -161,7 +161,7 @@ static void an_old_segment_does_not_set_the_window(void **state) {
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
     peer_data(world, &peer, 10);
-    peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .seq = -5, .len = 20, .wnd = 7});
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .seq = -15, .len = 20, .wnd = 7});
     assert_int_equal(conn->snd_wnd, 65535);
 }
 
@@ -172,6 +172,8 @@ static void without_frames_all_waits_and_nothing_is_lost(void **state) {
     for (unsigned i = 0; i < 3; i++) {
         peer_init(world, &peers[i], i + 1);
         conns[i] = peer_connect(world, &peers[i], 10);
+    }
+    for (unsigned i = 0; i < 3; i++) {
         announce(world, conns[i], 3000);
         peer_data(world, &peers[i], 5);
     }
@@ -224,11 +226,14 @@ static void without_memory_data_waits_and_is_sent_later(void **state) {
 static void connections_share_the_budget(void **state) {
     struct world *world = *state;
     struct peer peers[2];
+    struct tcp_conn *conns[2];
     for (unsigned i = 0; i < 2; i++) {
         peer_init(world, &peers[i], i + 1);
-        struct tcp_conn *conn = peer_connect(world, &peers[i], 10);
-        conn->congestion.cwnd = 60000;
-        announce(world, conn, 60000);
+        conns[i] = peer_connect(world, &peers[i], 10);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        conns[i]->congestion.cwnd = 60000;
+        announce(world, conns[i], 60000);
     }
     assert_true(tcp_output(world->tcp, world->now, 32));
     unsigned segments[2] = {0, 0};

@@ -230,6 +230,17 @@ static void a_ready_message_is_used_and_given_back_only_for_later(void **state) 
     assert_int_equal(delivered(1, 1, 9), 1);
     assert_int_equal(memory_objects(&thread->memory), before);
 
+    /* Somebody here still holds this one: the other thread gets a copy. */
+    ready = message_new(&thread->parcels, 3, 0);
+    memcpy(ready->bytes + 2, "a/b", 3);
+    message_ref(ready);
+    publish = (struct publish){.topic = message_topic(ready), .topic_len = 3, .ready = ready};
+    assert_int_equal(router_publish(thread->router, &publish, NULL), PUBLISH_DONE);
+    assert_int_equal(ready->parcel.refs, 1);
+    world_settle();
+    assert_int_equal(memory_objects(&thread->memory), before + 1);
+    parcel_release(&thread->parcels, ready);
+
     /* Nobody wants this one. */
     ready = message_new(&thread->parcels, 1, 0);
     ready->bytes[2] = 'x';
@@ -349,8 +360,8 @@ static void the_match_of_a_hostile_filter_set_is_cut_and_counted(void **state) {
 static unsigned visited;
 
 static void visit(void *argument, struct subscriber who, const struct filter *filter) {
-    assert_true(topic_matches(filter->bytes, filter->len, (const uint8_t *)argument,
-                              strlen(argument)));
+    assert_true(
+        topic_matches(filter->bytes, filter->len, (const uint8_t *)argument, strlen(argument)));
     visited++;
 }
 
