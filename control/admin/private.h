@@ -18,11 +18,12 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <uv.h>
+
 #include "control/admin/admin.h"
 #include "control/admin/commands.h"
 #include "control/admin/protocol.h"
 #include "control/admin/sample.h"
-#include "control/loop.h"
 #include "dataplane/message/region.h"
 
 struct caller;

@@ -5,8 +5,7 @@
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
-
-#include "control/loop.h"
+#include <uv.h>
 
 /* Gauges are structs of uint64_t that their owner stores one by one. */
 static void copy_gauges(void *to, const void *from, size_t size) {

@@ -16,8 +16,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <uv.h>
+
 #include "control/config/config.h"
-#include "control/loop.h"
 
 enum auth_answer {
     AUTH_NOT_MINE, /* ask the next */

@@ -22,10 +22,10 @@ static void inspect_client(struct mqtt *mqtt, struct connection *connection,
                            struct client_inspection *client) {
     struct tcp_conn *tcp = connection_tcp(connection);
     const struct attachment *attachment = connection_attachment(mqtt, connection);
-    struct tcp_info info;
+    struct tcp_report info;
     struct tcp_tuple tuple;
 
-    tcp_conn_info(mqtt->tcp, tcp, &info, mqtt->now);
+    tcp_conn_report(mqtt->tcp, tcp, &info, mqtt->now);
     tcp_conn_tuple(mqtt->tcp, tcp, &tuple);
     *client = (struct client_inspection){
         .tcp_state = info.state,

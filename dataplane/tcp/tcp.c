@@ -169,10 +169,10 @@ const char *tcp_state_name(unsigned state) {
     return state < sizeof names / sizeof *names ? names[state] : "?";
 }
 
-void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_info *info,
+void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                    uint64_t now) {
     const struct tcp_extension *extension = conn_extension(tcp, conn);
-    *info = (struct tcp_info){
+    *info = (struct tcp_report){
         .state = conn->state,
         .mss = conn->mss,
         .srtt = conn->srtt,

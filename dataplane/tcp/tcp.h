@@ -181,7 +181,7 @@ void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct t
 /* A connection from the inside, for `ctl client show`; times in microseconds. Byte counts are
  * modulo 2^32; retransmissions, out_of_order and duplicate_acks stop at 65535, zero_windows at 255.
  */
-struct tcp_info {
+struct tcp_report {
     uint8_t state;
     uint16_t mss;
     uint32_t srtt, rttvar, rto, cwnd, ssthresh, in_flight, snd_wnd, rcv_wnd;
@@ -189,7 +189,7 @@ struct tcp_info {
     uint32_t send_queue, receive_queue;
     uint64_t age, idle, bytes_in, bytes_out;
 };
-void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_info *info,
+void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                    uint64_t now);
 const char *tcp_state_name(unsigned state);
 

@@ -280,9 +280,9 @@ void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct t
     memcpy(tuple->remote, "\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\x58\0\1", 16);
 }
 
-void tcp_conn_info(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_info *info,
+void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                    uint64_t now) {
-    *info = (struct tcp_info){.state = 1, .mss = MSS, .send_queue = conn->announced};
+    *info = (struct tcp_report){.state = 1, .mss = MSS, .send_queue = conn->announced};
 }
 
 void tcp_stop_accepting(struct tcp *tcp) {

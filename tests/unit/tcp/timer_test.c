@@ -156,8 +156,8 @@ static void info_and_stats_say_what_there_is(void **state) {
     world->take = 1;
     peer_data(world, &peer, 100);
     world_wait(world, 100000);
-    struct tcp_info info;
-    tcp_conn_info(world->tcp, conn, &info, world->now);
+    struct tcp_report info;
+    tcp_conn_report(world->tcp, conn, &info, world->now);
     assert_string_equal(tcp_state_name(info.state), "ESTABLISHED");
     assert_int_equal(info.in_flight, 2000);
     assert_int_equal(info.send_queue, 2000);
