@@ -16,17 +16,18 @@ Usage: sudo tools/quickstart.sh [OPTION...]
 Installs what is missing, builds, opens a TAP software NIC and runs the broker in the foreground.
 When a client can connect it prints a line that begins with \`ready\`. Ctrl-C ends it.
 
-  --host ADDRESS/LENGTH      this machine's side of the software NIC      ($host)
-  --host6 ADDRESS/LENGTH     and its IPv6 address; "none": no IPv6        ($host6)
-  --address ADDRESS/LENGTH   the broker                                   ($address)
-  --address6 ADDRESS/LENGTH  and its IPv6 address                         ($address6)
-  --port PORT                the broker's TCP port                        ($port)
-  --interface NAME           the software NIC to create                   ($interface)
-  --socket PATH              the Unix socket of ctl                       ($socket)
-  --workers N                worker threads                               ($workers)
-  --config FILE              run this configuration, as it is. What it says cannot be said here:
-                             of the options above only --host and --host6 go with it
-  --build-dir DIR            where to build                               ($build)
+  --host ADDRESS/LENGTH      this machine's side of the software NIC (10.88.0.1/24)
+  --host6 ADDRESS/LENGTH     and its IPv6 address (fd88::1/64); "none": no IPv6
+  --config FILE              configuration; without one everything has its default. The options
+                             below change single values of it:
+  --address ADDRESS/LENGTH   the broker                              (default 10.88.0.2/24)
+  --address6 ADDRESS/LENGTH  and its IPv6 address                    (default fd88::2/64)
+  --port PORT                the broker's TCP port                   (default 1883)
+  --interface NAME           the software NIC to create              (default linemq0)
+  --socket PATH              the Unix socket of ctl                  (default /run/linemq/ctl.sock)
+  --workers N                worker threads                          (default 1)
+  --set KEY=VALUE            any other value, as linemqd --set does
+  --build-dir DIR            where to build                          (build)
   --no-install               install nothing
   --install-only             install and build, then stop
   --help
@@ -38,17 +39,12 @@ END
 
 host=10.88.0.1/24
 host6=fd88::1/64
-address=10.88.0.2/24
-address6=fd88::2/64
-port=1883
-interface=linemq0
-socket=/run/linemq/ctl.sock
-workers=1
+address6_given=no
 config=
+settings=() # --set KEY=VALUE for linemqd
 build=$root/build
 install=yes
 install_only=no
-given=() # options that a configuration file excludes
 
 while [ $# -gt 0 ]; do
     option=$1
@@ -64,22 +60,23 @@ while [ $# -gt 0 ]; do
         continue
         ;;
     --host | --host6 | --address | --address6 | --port | --interface | --socket | --workers | \
-        --config | --build-dir)
+        --config | --set | --build-dir)
         [ -n "${2-}" ] || usage_error "$option needs a value"
         case $option in
         --host) host=$2 ;;
         --host6) host6=$2 ;;
         --config) config=$2 ;;
-        --build-dir) build=$2 ;;
-        --workers)
-            [[ $2 =~ ^[1-9][0-9]?$ ]] || usage_error "--workers: $2 is not a number from 1 to 99"
-            workers=$2
-            given+=("$option")
+        --build-dir) build=$(realpath -m "$2") ;;
+        --set) settings+=(--set "$2") ;;
+        --address) settings+=(--set "ports[0].address=$2") ;;
+        --address6)
+            settings+=(--set "ports[0].address6=$2")
+            address6_given=yes
             ;;
-        *)
-            printf -v "${option#--}" %s "$2"
-            given+=("$option")
-            ;;
+        --port) settings+=(--set "listeners[0].port=$2") ;;
+        --interface) settings+=(--set "ports[0].device=$2") ;;
+        --socket) settings+=(--set "control.socket=$(realpath -m "$2")") ;;
+        --workers) settings+=(--set "workers.count=$2") ;;
         esac
         shift
         ;;
@@ -88,24 +85,18 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-if [ -n "$config" ] && [ ${#given[@]} -gt 0 ]; then
-    usage_error "${given[*]}: with --config the file says that; change it there"
+[[ $host =~ ^[0-9]+(\.[0-9]+){3}/[0-9]+$ ]] ||
+    usage_error "--host: $host is not an IPv4 address with a prefix length, like 10.88.0.1/24"
+[ "$host6" = none ] || [[ $host6 =~ ^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]+$ ]] ||
+    usage_error "--host6: $host6 is not an IPv6 address with a prefix length, like fd88::1/64"
+if [ "$host6" = none ] && [ "$address6_given" = no ]; then
+    settings+=(--set "ports[0].address6=null")
 fi
-for value in "$host" "$address"; do
-    [[ $value =~ ^[0-9]+(\.[0-9]+){3}/[0-9]+$ ]] ||
-        usage_error "$value is not an IPv4 address with a prefix length, like 10.88.0.1/24"
-done
-for value in "$host6" "$address6"; do
-    [ "$value" = none ] || [[ $value =~ ^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]+$ ]] ||
-        usage_error "$value is not an IPv6 address with a prefix length, like fd88::1/64"
-done
-[ "$host6" != none ] || address6=none
-if [ -n "$config" ]; then
-    [ -r "$config" ] || die "cannot read $config"
+if [ -n "$config" ] && [ ! -r "$config" ]; then
+    die "cannot read $config"
 fi
 
 broker=
-directory=
 
 # Waits for the broker; its status is in $status. One that was killed has left its socket.
 reap() {
@@ -131,7 +122,6 @@ clean_up() {
         fi
         reap
     fi
-    [ -z "$directory" ] || rm -rf "$directory"
 }
 trap clean_up EXIT
 trap 'exit 0' INT TERM HUP
@@ -150,36 +140,13 @@ say "building in $build"
 compile "$build" linemqd ctl
 [ "$install_only" = no ] || exit 0
 
-directory=$(mktemp -d "${TMPDIR:-/tmp}/linemq-quickstart.XXXXXX")
-if [ -z "$config" ]; then
-    config=$directory/linemq.yaml
-    cat >"$config" <<END
-workers:
-  count: $workers
-control:
-  socket: $socket
-ports:
-  - kind: tap
-    device: $interface
-    address: $address
-$([ "$address6" = none ] || printf '    address6: %s\n' "$address6")
-listeners:
-  - port: $port
-auth:
-  - kind: anonymous
-END
-fi
-"$build/linemqd" --check "$config" >"$directory/check" 2>&1 || {
-    cat "$directory/check" >&2
-    die "the configuration is not valid"
-}
-
-# What the configuration in force says, defaults included.
-"$build/linemqd" --print "$config" >"$directory/printed"
+# What the configuration in force says, defaults included. Mistakes are named here.
+printed=$("$build/linemqd" --print ${config:+"$config"} "${settings[@]}") ||
+    die "nothing is started with mistakes in the configuration"
 setting() { # SECTION KEY: of its first entry, without quotes
     awk -v section="$1:" -v key="$2:" '
         /^[^ #-]/ { inside = ($1 == section) }
-        inside { sub(/^ *- */, " "); if ($1 == key) { print $2; exit } }' "$directory/printed" |
+        inside { sub(/^ *- */, " "); if ($1 == key) { print $2; exit } }' <<<"$printed" |
         tr -d "\"'"
 }
 interface=$(setting ports device)
@@ -188,11 +155,11 @@ address6=$(setting ports address6)
 port=$(setting listeners port)
 socket=$(setting control socket)
 [ "$(setting ports kind)" = tap ] ||
-    die "$config: the first port is not a tap, the only kind this script can prepare;" \
+    die "the first port of $config is not a tap, the only kind this script can prepare;" \
         "start $build/linemqd --config $config yourself"
 [ "$address" != null ] || address=
 [ "$address6" != null ] || address6=
-[ -n "$address" ] || die "$config: the first port has no IPv4 address"
+[ -n "$address" ] || die "the first port of $config has no IPv4 address"
 
 # Never into a network that the machine already knows.
 if ip link show dev "$interface" >/dev/null 2>&1; then
@@ -201,8 +168,7 @@ fi
 taken=$(ip -4 -o address show to "$host" | awk '{ print $2; exit }')
 [ -z "$taken" ] || die "$host overlaps with an address of $taken: choose others with --host, --address"
 
-mkdir -p "$(dirname "$socket")"
-"$build/linemqd" --config "$config" &
+"$build/linemqd" ${config:+--config "$config"} "${settings[@]}" &
 broker=$!
 
 # wait_until SECONDS WHAT COMMAND...: as long as the broker lives.

@@ -105,12 +105,15 @@ class Quickstart(unittest.TestCase):
         with open(config, "w") as out:
             out.write(f"control:\n  socket: {self.socket}\n"
                       "ports:\n  - kind: tap\n    device: own0\n    address: 10.88.0.2/24\n")
-        self.start("--config", config, config=True)
-        words, hints = self.ready()
-        self.assertEqual(words["interface"], "own0")
-        run("bash", "-c", hints[1])
-        self.stop()
-        self.nothing_left("own0")
+        for more, port in ([], "1883"), (["--port", "3883", "--set", "log.level=error"], "3883"):
+            with self.subTest(options=more):
+                self.start("--config", config, *more, config=True)
+                words, hints = self.ready()
+                self.assertEqual((words["interface"], words["mqtt"]),
+                                 ("own0", f"10.88.0.2:{port}"))
+                run("bash", "-c", hints[1])
+                self.stop()
+                self.nothing_left("own0")
 
     def test_mistakes_end_it_with_a_sentence(self):
         config = os.path.join(self.directory.name, "bad.yaml")
@@ -118,7 +121,9 @@ class Quickstart(unittest.TestCase):
             out.write("workers:\n  cuont: 1\n")
         for words, code, sentence in (
                 (["--config", config], 1, "cuont"),
-                (["--config", config, "--workers", "2"], 2, "--workers"),
+                (["--workers", "many"], 1, "workers.count"),
+                (["--address", "10.88.0.300/24"], 1, "10.88.0.300/24"),
+                (["--set", "no.such=1"], 1, "no.such"),
                 (["--host", "nonsense"], 2, "nonsense"),
                 (["--unknown"], 2, "--unknown"),
                 (["--config", "/nonexistent.yaml"], 1, "/nonexistent.yaml")):

@@ -21,7 +21,8 @@ class MemifBroker(broker.Broker):
         self.settings["ports"] = [{"kind": "memif", "device": memif, "address": f"{ADDRESS}/24"}]
         self.settings["workers"]["idle"] = "spin"
         self.spawn()
-        broker.wait_for("the memif socket", lambda: self.alive() and os.path.exists(memif))
+        # memif's client connects once: only to a port that has been started.
+        broker.wait_for("the port", lambda: self.alive() and self.ctl("status", check=False).returncode == 0)
         self.wire = subprocess.Popen(
             [os.path.join(options.binaries, "tests/system/memif_wire"), self.interface, memif],
             stdin=subprocess.DEVNULL, preexec_fn=broker.die_with_parent)

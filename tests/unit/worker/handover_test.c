@@ -3,11 +3,13 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "tests/unit/worker/eal.h"
 
+static struct handover *handover;
 static struct counters counters;
 static unsigned woken;
 
@@ -16,17 +18,21 @@ static void wake_count(void *argument) {
     woken++;
 }
 
-static struct handover *opened(unsigned workers, unsigned slots) {
-    struct handover *handover = handover_create(workers, slots);
+static void open_handover(unsigned workers, unsigned slots) {
+    handover = handover_create(workers, slots);
     assert_non_null(handover);
     counters = (struct counters){0};
     woken = 0;
-    return handover;
+}
+
+static int close_handover(void **state) {
+    handover_destroy(handover);
+    handover = NULL;
+    return buffers_are_back(state);
 }
 
 /* `n` frames with numbers from `first` on. */
-static void send(struct handover *handover, unsigned from, unsigned to, uint32_t first,
-                 unsigned n) {
+static void send(unsigned from, unsigned to, uint32_t first, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         struct rte_mbuf *frame = numbered_frame(first + i);
         handover_send(handover, from, &frame, &(uint8_t){(uint8_t)to}, 1, &counters);
@@ -34,7 +40,7 @@ static void send(struct handover *handover, unsigned from, unsigned to, uint32_t
 }
 
 static void frames_of_a_sender_arrive_in_order(void **state) {
-    struct handover *handover = opened(3, 64);
+    open_handover(3, 64);
     struct rte_mbuf *frames[32];
     uint8_t owners[32];
     uint32_t expected[3] = {0, 100, 200};
@@ -43,7 +49,7 @@ static void frames_of_a_sender_arrive_in_order(void **state) {
         owners[i] = i % 2 == 0 ? 0 : 1;
     }
     handover_send(handover, 2, frames, owners, 32, &counters);
-    send(handover, 1, 0, 200, 10);
+    send(1, 0, 200, 10);
     assert_int_equal(counter_read(&counters, COUNTER_WORKER_HANDED_OVER), 42);
 
     for (unsigned worker = 0; worker < 2; worker++) {
@@ -58,17 +64,16 @@ static void frames_of_a_sender_arrive_in_order(void **state) {
         assert_int_equal(total, worker == 0 ? 26 : 16);
     }
     assert_int_equal(handover_receive(handover, 2, frames, 32), 0);
-    handover_destroy(handover);
 }
 
 static void no_sender_is_starved_by_the_others(void **state) {
     enum { SENDERS = 4, SELF = 1, SHARE = 8, ROUNDS = 6 };
-    struct handover *handover = opened(SENDERS, 512);
+    open_handover(SENDERS, 512);
     struct rte_mbuf *frames[SHARE];
     unsigned from[SENDERS] = {0};
     for (unsigned sender = 0; sender < SENDERS; sender++)
         if (sender != SELF)
-            send(handover, sender, SELF, sender * 1000, 300);
+            send(sender, SELF, sender * 1000, 300);
     for (unsigned i = 0; i < ROUNDS * SENDERS; i++) {
         assert_int_equal(handover_receive(handover, SELF, frames, SHARE), SHARE);
         for (unsigned j = 0; j < SHARE; j++)
@@ -77,73 +82,71 @@ static void no_sender_is_starved_by_the_others(void **state) {
     for (unsigned sender = 0; sender < SENDERS; sender++)
         if (sender != SELF)
             assert_true(from[sender] >= ROUNDS * SHARE);
-    handover_destroy(handover);
 }
 
 static void what_a_full_ring_does_not_take_is_freed_and_counted(void **state) {
-    struct handover *handover = opened(3, 8);
+    open_handover(3, 8);
     struct rte_mbuf *frames[32];
-    send(handover, 0, 1, 0, 10);
+    send(0, 1, 0, 10);
     assert_int_equal(counter_read(&counters, COUNTER_WORKER_HANDED_OVER), 7);
     assert_int_equal(counter_read(&counters, COUNTER_WORKER_HANDOVER_FULL), 3);
     assert_int_equal(rte_mempool_in_use_count(mempool), 7);
     /* Other rings are not concerned. */
-    send(handover, 2, 1, 50, 1);
-    send(handover, 0, 2, 60, 1);
+    send(2, 1, 50, 1);
+    send(0, 2, 60, 1);
     assert_int_equal(counter_read(&counters, COUNTER_WORKER_HANDOVER_FULL), 3);
     assert_int_equal(handover_receive(handover, 1, frames, 32), 8);
     for (unsigned i = 0; i < 7; i++)
         assert_int_equal(frame_number(frames[i]), i);
     assert_int_equal(frame_number(frames[7]), 50);
     /* There is room again. */
-    send(handover, 0, 1, 70, 1);
+    send(0, 1, 70, 1);
     assert_int_equal(handover_receive(handover, 1, frames, 32), 1);
     assert_int_equal(frame_number(frames[0]), 70);
-    handover_destroy(handover);
 }
 
 static void frames_left_at_the_end_are_freed(void **state) {
-    struct handover *handover = opened(4, 64);
-    send(handover, 0, 1, 0, 40);
-    send(handover, 3, 2, 0, 5);
-    handover_destroy(handover);
-    assert_int_equal(rte_mempool_in_use_count(mempool), 0);
+    open_handover(4, 64);
+    send(0, 1, 0, 40);
+    send(3, 2, 0, 5);
+    assert_int_equal(rte_mempool_in_use_count(mempool), 45);
 }
 
 static void a_handover_that_cannot_be_made_leaves_nothing_behind(void **state) {
     struct rte_mbuf *frame;
-    struct handover *first = opened(2, 8);
+    open_handover(2, 8);
     assert_null(handover_create(3, 8)); /* the names of its rings are taken */
-    send(first, 0, 1, 5, 1);
-    assert_int_equal(handover_receive(first, 1, &frame, 1), 1);
+    send(0, 1, 5, 1);
+    assert_int_equal(handover_receive(handover, 1, &frame, 1), 1);
     assert_int_equal(frame_number(frame), 5);
-    handover_destroy(first);
-    handover_destroy(opened(3, 8));
+    handover_destroy(handover);
+    open_handover(3, 8);
+    handover_destroy(handover);
+    handover = NULL;
     assert_null(handover_create(2, 7)); /* no power of two */
     handover_destroy(NULL);
 }
 
 static void only_a_worker_that_announced_sleep_is_woken(void **state) {
-    struct handover *handover = opened(3, 64);
+    open_handover(3, 64);
     struct rte_mbuf *frames[32];
     handover_set_wake(handover, 1, wake_count, &woken);
-    send(handover, 0, 1, 0, 1);
+    send(0, 1, 0, 1);
     assert_int_equal(woken, 0);
     assert_int_equal(frame_number((handover_receive(handover, 1, frames, 1), frames[0])), 0);
 
     assert_true(handover_may_sleep(handover, 1));
-    send(handover, 0, 2, 0, 1); /* for another */
+    send(0, 2, 0, 1); /* for another */
     assert_int_equal(woken, 0);
-    send(handover, 0, 1, 1, 1);
+    send(0, 1, 1, 1);
     assert_int_equal(woken, 1);
     handover_awake(handover, 1);
-    send(handover, 2, 1, 2, 1);
+    send(2, 1, 2, 1);
     assert_int_equal(woken, 1);
-    handover_destroy(handover);
 }
 
 static void a_burst_wakes_a_sleeper_once(void **state) {
-    struct handover *handover = opened(2, 8);
+    open_handover(2, 8);
     struct rte_mbuf *frames[20];
     uint8_t owners[20];
     handover_set_wake(handover, 1, wake_count, &woken);
@@ -154,25 +157,23 @@ static void a_burst_wakes_a_sleeper_once(void **state) {
     }
     handover_send(handover, 0, frames, owners, 20, &counters);
     assert_int_equal(woken, 1);
-    handover_destroy(handover);
 }
 
 static void nobody_sleeps_over_frames(void **state) {
-    struct handover *handover = opened(3, 8);
+    open_handover(3, 8);
     struct rte_mbuf *frame;
     handover_set_wake(handover, 1, wake_count, &woken);
-    send(handover, 2, 1, 0, 1);
+    send(2, 1, 0, 1);
     assert_false(handover_may_sleep(handover, 1));
     handover_awake(handover, 1);
     assert_int_equal(handover_receive(handover, 1, &frame, 1), 1);
     frame_number(frame);
     assert_true(handover_may_sleep(handover, 1));
     handover_awake(handover, 1);
-    handover_destroy(handover);
 }
 
 static void what_is_left_elsewhere_wakes_a_sleeper_too(void **state) {
-    struct handover *handover = opened(2, 8);
+    open_handover(2, 8);
     handover_set_wake(handover, 1, wake_count, &woken);
     handover_wake(handover, 1);
     assert_int_equal(woken, 0);
@@ -182,7 +183,58 @@ static void what_is_left_elsewhere_wakes_a_sleeper_too(void **state) {
     /* One that does not know how to sleep. */
     assert_true(handover_may_sleep(handover, 0));
     handover_wake(handover, 0);
-    handover_destroy(handover);
+}
+
+/*
+ * A frame is sent while its receiver announces sleep, again and again, a little earlier or later:
+ * whatever the processor does with the order of stores and loads, the receiver sees the frame or is
+ * woken.
+ */
+enum { MEETINGS = 50000, DELAYS = 128 };
+
+struct meeting {
+    int begun, ended; /* the number of the meeting */
+    bool may_sleep;
+};
+
+static void await(const int *number, int value) {
+    for (unsigned spins = 0; __atomic_load_n(number, __ATOMIC_ACQUIRE) != value; spins++)
+        if (spins > 1000)
+            sched_yield();
+}
+
+static void *announce(void *argument) {
+    struct meeting *meeting = argument;
+    for (int i = 1; i <= MEETINGS; i++) {
+        await(&meeting->begun, i);
+        meeting->may_sleep = handover_may_sleep(handover, 1);
+        __atomic_store_n(&meeting->ended, i, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void a_frame_and_the_announcement_of_sleep_do_not_miss_each_other(void **state) {
+    struct meeting meeting = {0};
+    struct rte_mbuf *frame = numbered_frame(0);
+    pthread_t thread;
+    unsigned missed = 0;
+    open_handover(2, 8);
+    handover_set_wake(handover, 1, wake_count, &woken);
+    assert_int_equal(pthread_create(&thread, NULL, announce, &meeting), 0);
+    for (int i = 1; i <= MEETINGS; i++) {
+        woken = 0;
+        __atomic_store_n(&meeting.begun, i, __ATOMIC_RELEASE);
+        for (int delay = i % DELAYS; delay > 0; delay--)
+            __asm__ volatile("");
+        handover_send(handover, 0, &frame, &(uint8_t){1}, 1, &counters);
+        await(&meeting.ended, i);
+        missed += meeting.may_sleep && woken == 0;
+        handover_awake(handover, 1);
+        handover_receive(handover, 1, &frame, 1);
+    }
+    pthread_join(thread, NULL);
+    rte_pktmbuf_free(frame);
+    assert_int_equal(missed, 0);
 }
 
 /*
@@ -257,7 +309,7 @@ static void *play(void *argument) {
 }
 
 static void no_wake_and_no_frame_is_lost_between_two_threads(void **state) {
-    struct handover *handover = opened(2, STRESS_SLOTS);
+    open_handover(2, STRESS_SLOTS);
     static struct player players[2];
     pthread_t threads[2];
     for (unsigned i = 0; i < 2; i++) {
@@ -277,24 +329,22 @@ static void no_wake_and_no_frame_is_lost_between_two_threads(void **state) {
         close(players[i].event);
     }
     assert_true(players[0].sleeps + players[1].sleeps > 0);
-    handover_destroy(handover);
 }
 
 int main(void) {
+#define TEST(test) cmocka_unit_test_teardown(test, close_handover)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(frames_of_a_sender_arrive_in_order, buffers_are_back),
-        cmocka_unit_test_teardown(no_sender_is_starved_by_the_others, buffers_are_back),
-        cmocka_unit_test_teardown(what_a_full_ring_does_not_take_is_freed_and_counted,
-                                  buffers_are_back),
-        cmocka_unit_test_teardown(frames_left_at_the_end_are_freed, buffers_are_back),
-        cmocka_unit_test_teardown(a_handover_that_cannot_be_made_leaves_nothing_behind,
-                                  buffers_are_back),
-        cmocka_unit_test_teardown(only_a_worker_that_announced_sleep_is_woken, buffers_are_back),
-        cmocka_unit_test_teardown(a_burst_wakes_a_sleeper_once, buffers_are_back),
-        cmocka_unit_test_teardown(nobody_sleeps_over_frames, buffers_are_back),
-        cmocka_unit_test_teardown(what_is_left_elsewhere_wakes_a_sleeper_too, buffers_are_back),
-        cmocka_unit_test_teardown(no_wake_and_no_frame_is_lost_between_two_threads,
-                                  buffers_are_back),
+        TEST(frames_of_a_sender_arrive_in_order),
+        TEST(no_sender_is_starved_by_the_others),
+        TEST(what_a_full_ring_does_not_take_is_freed_and_counted),
+        TEST(frames_left_at_the_end_are_freed),
+        TEST(a_handover_that_cannot_be_made_leaves_nothing_behind),
+        TEST(only_a_worker_that_announced_sleep_is_woken),
+        TEST(a_burst_wakes_a_sleeper_once),
+        TEST(nobody_sleeps_over_frames),
+        TEST(what_is_left_elsewhere_wakes_a_sleeper_too),
+        TEST(a_frame_and_the_announcement_of_sleep_do_not_miss_each_other),
+        TEST(no_wake_and_no_frame_is_lost_between_two_threads),
     };
     return cmocka_run_group_tests(tests, eal_open, eal_close);
 }

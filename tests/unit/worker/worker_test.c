@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <unistd.h>
+
 #include <rte_ring.h>
 #include <rte_tcp.h>
 
@@ -305,6 +307,29 @@ static void a_worker_sleeps_when_there_is_nothing_to_do(void **state) {
     assert_true(routes_passed(world.routes, token));
 }
 
+/* Would a sleep end at once? Once only. */
+static bool woken(void) {
+    uint64_t value;
+    return read(world.worker[0]->idle.event_fd, &value, sizeof value) == sizeof value;
+}
+
+static void mail_frames_and_a_stop_wake_a_sleeper(void **state) {
+    struct worker *worker = world.worker[0];
+    turns(&world, 3);
+    assert_false(woken());
+    assert_true(mail_may_sleep(worker->mailroom));
+    shard_send(&world, 0, (struct mail){.type = MAIL_CALL});
+    assert_true(woken());
+    mail_awake(worker->mailroom);
+    assert_true(handover_may_sleep(world.handover, 0));
+    handover_wake(world.handover, 0);
+    assert_true(woken());
+    handover_awake(world.handover, 0);
+    assert_false(woken());
+    worker_stop(worker, false);
+    assert_true(woken());
+}
+
 static void a_sleeper_with_mail_unsent_is_not_past_its_turn(void **state) {
     const struct worker_gauges *gauges = worker_gauges(world.worker[0]);
     uint64_t token;
@@ -417,6 +442,7 @@ int main(void) {
         TEST(turns_are_accounted_for, open_spinning),
         TEST(a_turn_is_over_for_others_only_when_its_mail_is_sent, open_small_mailboxes),
         TEST(a_worker_sleeps_when_there_is_nothing_to_do, open_sleeping),
+        TEST(mail_frames_and_a_stop_wake_a_sleeper, open_sleeping),
         TEST(a_sleeper_with_mail_unsent_is_not_past_its_turn, open_small_mailboxes_sleeping),
         TEST(an_orderly_stop_says_goodbye_first, open_spinning),
         TEST(an_orderly_stop_without_clients_ends_soon, open_sleeping),

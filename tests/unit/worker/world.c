@@ -114,6 +114,14 @@ static void release_mail(struct world *world, const struct mail *mail) {
         parcel_release(&world->shard.parcels, parcel);
 }
 
+/* Frames that no worker has taken. */
+static void drain(void) {
+    struct rte_ring *ring = rte_ring_lookup("unit_rx0");
+    void *frame;
+    while (rte_ring_dequeue(ring, &frame) == 0)
+        rte_pktmbuf_free(frame);
+}
+
 void world_close(struct world *world) {
     for (unsigned i = 0; i < world->workers; i++) {
         worker_stop(world->worker[i], true);
@@ -131,10 +139,12 @@ void world_close(struct world *world) {
         parcel_release(&world->admin.parcels, world->inspected[i].inspect.inspection);
     for (unsigned i = 0; i < world->workers; i++)
         worker_destroy(world->worker[i]);
-    desk_close(&world->shard);
-    desk_close(&world->admin);
+    /* First what the next test needs free, also when this one has failed. */
+    drain();
     port_close(&world->port);
     handover_destroy(world->handover);
+    desk_close(&world->shard);
+    desk_close(&world->admin);
     routes_destroy(world->routes);
     mailboxes_destroy(world->mailboxes);
 }
