@@ -75,7 +75,7 @@ enum mail_type {
     MAIL_INSPECT,   /* admin -> worker: fill in the struct inspection */
     MAIL_INSPECTED, /* worker -> admin: here it is */
     MAIL_CALL,      /* control -> control: run call.function(thread, call.argument) */
-    MAIL_STOP,      /* supervisor -> worker: close listeners and clients; answer by finishing */
+    MAIL_STOP,      /* a worker's loop to its own MQTT side: close listeners and clients */
     MAIL_TYPES
 };
 

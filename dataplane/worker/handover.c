@@ -114,6 +114,8 @@ unsigned handover_receive(struct handover *handover, unsigned worker, struct rte
                                             max - taken, NULL);
     }
     desk->next = (desk->next + 1) % handover->workers;
+    if (desk->next == worker)
+        desk->next = (desk->next + 1) % handover->workers;
     return taken;
 }
 

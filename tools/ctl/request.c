@@ -66,7 +66,12 @@ static bool write_request(int fd, const char *command, const json_t *arguments) 
         json_object_set_new(request, "arguments", json_deep_copy(arguments));
     char *text = json_dumps(request, JSON_COMPACT);
     json_decref(request);
-    bool written = text != NULL && write_all(fd, text, strlen(text)) && write_all(fd, "\n", 1);
+    if (text == NULL)
+        return false;
+    /* The line's end takes the place of the string's: one write. */
+    size_t len = strlen(text);
+    text[len] = '\n';
+    bool written = write_all(fd, text, len + 1);
     free(text);
     return written;
 }
