@@ -209,12 +209,13 @@ bool worker_turn(struct worker *worker) {
     more |= mqtt_turn(worker->mqtt);
     more |= router_turn(worker->router);
     more |= tcp_output(worker->tcp, now, SEGMENTS_PER_TURN);
+    /* Mail goes before frames: who has seen our PUBACK and comes back through another worker finds
+     * the message there. Mail that finds no room does not keep us awake: the receiver wakes us when
+     * it has some. But this turn is over for the others only when all it has to say is in the boxes
+     * (router.h, epochs). */
+    bool unsent = mail_flush(worker->mailroom) > 0;
     ether_defend(worker->ether, now);
     more |= ether_flush(worker->ether) > 0;
-    /* Mail that finds no room does not keep us awake: the receiver wakes us when it has some. But
-     * this turn is over for the others only when all it has to say is in the boxes (router.h,
-     * epochs). */
-    bool unsent = mail_flush(worker->mailroom) > 0;
     if (!unsent)
         routes_quiescent(worker->config.routes, worker->config.self);
     if (stop_requested(worker))
