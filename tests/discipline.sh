@@ -25,9 +25,15 @@ allowed='memcpy memmove memset memcmp memccpy memchr strlen __memcpy_chk __memmo
 set_up='_(create|destroy|init|fini)$'
 
 # FUNCTION SYMBOL...: the exceptions. The first ones run at set-up and at the end alone: the address
-# range of an arena is reserved and given back, the configured addresses are read. A worker that has
-# nothing to do sleeps in idle_sleep; idle_wake wakes one that has announced that it sleeps.
+# range of an arena is reserved and given back, the configured addresses are read, tables are taken
+# apart. The routes are changed by a control thread. A worker that has nothing to do sleeps in
+# idle_sleep; idle_wake wakes one that has announced that it sleeps.
 exceptions='
+    fanouts_free free
+    matcher_free free
+    trie_free free
+    routes_change aligned_alloc
+    routes_reclaim free
     region_reserve mmap64 munmap madvise __errno_location
     region_release munmap
     address_parse inet_pton strchr strtol

@@ -170,7 +170,7 @@ const char *tcp_state_name(unsigned state) {
 }
 
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
-                   uint64_t now) {
+                     uint64_t now) {
     const struct tcp_extension *extension = conn_extension(tcp, conn);
     *info = (struct tcp_report){
         .state = conn->state,

@@ -190,7 +190,7 @@ struct tcp_report {
     uint64_t age, idle, bytes_in, bytes_out;
 };
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
-                   uint64_t now);
+                     uint64_t now);
 const char *tcp_state_name(unsigned state);
 
 /* Keyed hash of a tuple, the same for a connection's life: chooses flow bucket, and owner where the

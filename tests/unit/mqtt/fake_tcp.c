@@ -281,7 +281,7 @@ void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct t
 }
 
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
-                   uint64_t now) {
+                     uint64_t now) {
     *info = (struct tcp_report){.state = 1, .mss = MSS, .send_queue = conn->announced};
 }
 
