@@ -162,6 +162,7 @@ static bool read_value(struct walk *walk, const struct target *target, const cha
         } else {
             good = set_value(walk, target, root);
         }
+        walk->document = NULL;
         yaml_document_delete(&document);
     } else {
         char wrong[VALUE_ERROR_MAX];

@@ -66,7 +66,8 @@ struct connection {
     uint64_t bytes_in, bytes_out;       /* taken from and queued to the client */
     uint16_t next_id;                   /* of the window, while there is none */
     uint8_t doom;                       /* enum mail_close_reason */
-    uint8_t subscribing;                /* SUBSCRIBEs (0 or 1) that the shard has not answered */
+    uint8_t subscribing;                /* SUBSCRIBEs (0 or 1) that are not in force yet */
+    uint8_t finished;                   /* FIN came while CONNECT or SUBSCRIBE was undecided */
 };
 _Static_assert(sizeof(struct connection) <= 128, "the application's part of a TCP connection");
 
@@ -128,10 +129,15 @@ void connection_timer(struct mqtt *mqtt, struct connection *connection, uint32_t
 /* The timer fired. */
 void connection_timer_fired(struct mqtt *mqtt, struct connection *connection);
 
-/* Input must wait. A persistent session's SUBSCRIBE is in force when its shard has answered: what
- * the client sends behind it, perhaps to itself, is handled then. */
+/* CONNECT is with the shard, or a SUBSCRIBE is not in force yet: what the client sends behind it,
+ * perhaps to itself, is handled when it has its answer. */
+static inline bool connection_undecided(const struct connection *connection) {
+    return connection->state == STATE_AUTHENTICATING || connection->subscribing;
+}
+
+/* Input must wait. */
 static inline bool connection_waits(const struct connection *connection) {
-    return connection->state == STATE_AUTHENTICATING || connection->subscribing ||
+    return connection_undecided(connection) ||
            (connection->flags & (CONNECTION_HELD | CONNECTION_WAIT_INPUT | CONNECTION_DOOMED));
 }
 

@@ -199,6 +199,10 @@ static void accept(struct mqtt *mqtt, struct connection *connection, const struc
         connection_end(mqtt, connection, CLOSE_RESOURCES, ENDING_ABORT);
         return;
     }
+    if (connection->finished) {
+        connection_end(mqtt, connection, CLOSE_PEER, ENDING_ORDERLY);
+        return;
+    }
     set_keep_alive(mqtt, connection, mail->verdict.keep_alive);
     tcp_resume(mqtt->tcp, connection_tcp(connection));
 }

@@ -64,6 +64,7 @@ static enum handled subscribe_here(struct mqtt *mqtt, struct connection *connect
         return HANDLED_TRY_AGAIN;
     limit_subscriptions(mqtt, connection, filters);
     connection->flags |= CONNECTION_SUBSCRIBED;
+    connection->subscribing = 1; /* the answer may come from within */
     router_subscribe(mqtt->router, connection_name(mqtt, connection), &connection->filters,
                      filters->packet_id, filters->list, filters->count);
     return HANDLED_DONE;

@@ -209,6 +209,10 @@ void input_again(struct mqtt *mqtt, struct connection *connection) {
         if (partial_whole(partial))
             handle_partial(mqtt, connection, partial);
     }
-    if (connection->state != STATE_CLOSING && !connection_waits(connection))
+    if (connection->state == STATE_CLOSING || connection_waits(connection))
+        return;
+    if (connection->finished)
+        connection_end(mqtt, connection, CLOSE_PEER, ENDING_ORDERLY);
+    else
         tcp_resume(mqtt->tcp, connection_tcp(connection));
 }

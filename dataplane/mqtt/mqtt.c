@@ -39,7 +39,13 @@ static size_t received(void *app, struct tcp_conn *tcp, const uint8_t *data, siz
 }
 
 static void finished(void *app, struct tcp_conn *tcp) {
-    connection_end(app, tcp_conn_app(tcp), CLOSE_PEER, ENDING_ORDERLY);
+    struct connection *connection = tcp_conn_app(tcp);
+
+    /* What was asked is answered first, and a will counts once CONNECT is accepted. */
+    if (connection_undecided(connection))
+        connection->finished = 1;
+    else
+        connection_end(app, connection, CLOSE_PEER, ENDING_ORDERLY);
 }
 
 static void fetch(void *app, struct tcp_conn *tcp, uint32_t offset, uint8_t *to, size_t len) {

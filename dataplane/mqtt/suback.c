@@ -30,8 +30,11 @@ void suback_subscribed(void *owner, struct subscriber who, uint16_t packet_id, c
     if (connection == NULL || count > FILTERS_MAX)
         return;
     memcpy(packet + CODES_AT, codes, count);
+    connection->subscribing = 0;
     if (!send(mqtt, connection, packet, packet_id, count))
         connection_doom(mqtt, connection, CLOSE_RESOURCES);
+    else
+        connection_wait(mqtt, connection, CONNECTION_WAIT_INPUT);
 }
 
 /* The codes in the QoS fields of a request that came back. */

@@ -204,7 +204,7 @@ static void a_session_granted_to_a_connection_that_is_gone_is_given_back(void **
     settle();
     struct mail connect = take_mail(MAIL_CONNECT);
     parcel_release(&f.shard.parcels, connect.connect.request);
-    peer_fin(f.tcp, client);
+    peer_reset(f.tcp, client, TCP_CLOSED_RESET);
     settle();
     assert_null(client->conn);
     struct mail closed = take_mail(MAIL_CLOSED);

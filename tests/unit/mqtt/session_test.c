@@ -41,6 +41,45 @@ static void subscriptions_go_to_the_shard_and_come_back_answered(void **state) {
     expect_ack(client, PACKET_UNSUBACK, 10);
 }
 
+/* MQTT-3.8.4-1 */
+static void a_subscribe_is_answered_though_the_client_has_finished(void **state) {
+    struct mail connect;
+    struct peer *client = persistent_client("a", &connect);
+
+    send_subscribe(client, 1, "t", 1);
+    peer_fin(f.tcp, client);
+    expect_nothing(client);
+    assert_false(client->fin);
+    struct mail subscribe = take_mail(MAIL_SUBSCRIBE);
+    parcel_release(&f.shard.parcels, subscribe.subscribe.filters);
+    struct mail suback = answer_to(&subscribe, MAIL_SUBACK);
+    suback.subscribe.packet_id = 1;
+    suback.subscribe.count = 1;
+    suback.subscribe.codes[0] = 1;
+    shard_send(suback);
+    EXPECT(client, 0x90, 3, 0, 1, 1);
+    expect_closed(client);
+    assert_int_equal(take_mail(MAIL_CLOSED).code, CLOSE_PEER);
+
+    client = connected_client("b");
+    send_subscribe(client, 2, "t", 1);
+    peer_fin(f.tcp, client);
+    EXPECT(client, 0x90, 3, 0, 2, 1);
+    expect_closed(client);
+    assert_int_equal(take_mail(MAIL_CLOSED).code, CLOSE_PEER);
+}
+
+/* So that UNSUBSCRIBE does not overtake it and its retained messages. */
+static void an_unsubscribe_behind_a_subscribe_is_answered_after_it(void **state) {
+    struct peer *client = connected_client("a");
+    uint8_t packets[100];
+    size_t len = make_subscribe(packets, 1, "t", 1);
+
+    memcpy(packets + len, "\xa2\x05\0\x02\0\x01t", 7);
+    peer_send(f.tcp, client, packets, len + 7);
+    EXPECT(client, 0x90, 3, 0, 1, 1, 0xb0, 2, 0, 2);
+}
+
 static void what_follows_a_subscribe_waits_for_its_answer(void **state) {
     struct mail connect;
     struct peer *client = persistent_client("a", &connect);
@@ -265,6 +304,8 @@ static void a_connect_waits_while_its_shard_is_busy(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(subscriptions_go_to_the_shard_and_come_back_answered),
+        FIXTURE_TEST(a_subscribe_is_answered_though_the_client_has_finished),
+        FIXTURE_TEST(an_unsubscribe_behind_a_subscribe_is_answered_after_it),
         FIXTURE_TEST(what_follows_a_subscribe_waits_for_its_answer),
         FIXTURE_TEST(many_codes_come_back_in_the_request),
         PREPARED_TEST(filters_that_the_worker_refuses_are_marked_for_the_shard),

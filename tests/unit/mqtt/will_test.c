@@ -24,6 +24,27 @@ static struct peer *heir(uint8_t qos) {
     return client;
 }
 
+/* MQTT-3.1.2-8: CONNECT is accepted, and then the connection is over. */
+static void a_client_that_ends_before_its_verdict_is_answered_and_leaves_a_will(void **state) {
+    struct peer *to = heir(0);
+    struct peer *client = new_client();
+
+    f.hold_verdicts = true;
+    send_connect(client, "hasty", CLEAN | CONNECT_WILL, 10);
+    settle();
+    struct mail connect = take_mail(MAIL_CONNECT);
+    parcel_release(&f.shard.parcels, connect.connect.request);
+    peer_fin(f.tcp, client);
+    settle();
+    assert_false(client->fin);
+    shard_send(answer_to(&connect, MAIL_VERDICT));
+    EXPECT(client, 0x20, 2, 0, 0);
+    expect_closed(client);
+    expect_publish(to, "will", "gone", 0);
+    assert_int_equal(take_mail(MAIL_CLOSED).code, CLOSE_PEER);
+    assert_int_equal(mails_of(MAIL_CLOSED), 0);
+}
+
 /* MQTT-3.1.2-8 */
 static void a_will_is_published_however_the_client_is_lost(void **state) {
     struct peer *to = heir(0);
@@ -185,6 +206,7 @@ static void a_will_to_sys_goes_nowhere(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        FIXTURE_TEST(a_client_that_ends_before_its_verdict_is_answered_and_leaves_a_will),
         FIXTURE_TEST(a_will_is_published_however_the_client_is_lost),
         FIXTURE_TEST(a_client_that_says_goodbye_has_no_will),
         FIXTURE_TEST(a_client_that_was_not_let_in_has_no_will),
