@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* linemqd: command line, signals; supervisor.c starts and stops everything. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <pthread.h>
 #include <signal.h>
@@ -98,9 +99,13 @@ static int run(const struct request *request) {
     char error[512] = "";
     struct supervisor *supervisor = supervisor_start(config, error, sizeof error);
     if (supervisor == NULL) {
-        log_error("main", "%s", error);
+        bool stopped = error[0] == '\0';
+        if (stopped)
+            log_info("main", "stopped while starting");
+        else
+            log_error("main", "%s", error);
         config_free(config);
-        return EXIT_FAILED;
+        return stopped ? 0 : EXIT_FAILED;
     }
     wait_for_end(supervisor, &signals);
     supervisor_stop(supervisor);
@@ -170,7 +175,19 @@ static int act(const struct request *request) {
     }
 }
 
+/* Whoever closed standard input, output or error would otherwise find what is written to them in a
+ * socket or an interface that got their number. */
+static void standard_descriptors_open(void) {
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv) {
+    standard_descriptors_open();
     struct request request = {.overrides = calloc((size_t)argc, sizeof *request.overrides)};
     if (request.overrides == NULL) {
         fputs("linemqd: no memory\n", stderr);
@@ -180,5 +197,9 @@ int main(int argc, char **argv) {
     if (status < 0)
         status = act(&request);
     free(request.overrides);
-    return status;
+    bool written = fflush(stdout) == 0;
+    if (written && ferror(stdout) == 0)
+        return status;
+    fputs("linemqd: standard output could not be written\n", stderr);
+    return status == 0 ? EXIT_FAILED : status;
 }

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,9 @@ enum {
     RANGE_FOR_MEMORY = 2, /* address range for each byte of memory, against fragmentation */
 };
 
+/* Where control.socket is by default. */
+static const char own_directory[] = "/run/linemq";
+
 struct supervisor {
     const struct config *config;
     struct registry registry;
@@ -43,7 +47,8 @@ struct supervisor {
     struct rte_mempool *mempool;
     struct admin *admin;
     struct port ports[ETHER_PORTS_MAX];
-    cpu_set_t affinity; /* of the process as it was started */
+    bool link_up[ETHER_PORTS_MAX]; /* when looked at last */
+    cpu_set_t affinity;            /* of the process as it was started */
     unsigned shards_started, workers_started;
     bool eal_started, admin_started;
     uint8_t tcp_secret[16], flow_key[16];
@@ -53,6 +58,13 @@ static uint64_t wall_clock_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* Until everything runs nobody waits for signals; they are blocked and stay pending. */
+static bool go_on(void) {
+    sigset_t pending;
+    return sigpending(&pending) < 0 ||
+           !(sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
 
 /* Control threads run beside the workers, not on their CPUs, if there are others. They inherit this
@@ -122,10 +134,12 @@ static bool packet_memory_open(struct supervisor *supervisor, char *error, unsig
 static bool ports_open(struct supervisor *supervisor, char *error, unsigned error_size) {
     const struct config *config = supervisor->config;
     for (unsigned i = 0; i < config->ports_count; i++) {
-        if (port_open(&supervisor->ports[i], &config->ports[i], i, config->workers.count,
+        if (!go_on() ||
+            port_open(&supervisor->ports[i], &config->ports[i], i, config->workers.count,
                       supervisor->mempool, error, error_size) < 0)
             return false;
         supervisor->registry.ports_count = i + 1;
+        supervisor->link_up[i] = port_link_up(&supervisor->ports[i]);
     }
     return true;
 }
@@ -201,11 +215,12 @@ static bool workers_create(struct supervisor *supervisor, char *error, unsigned 
             .memory = memory,
             .memory_reserve = memory * RANGE_FOR_MEMORY,
             .prefault = config->workers.prefault,
+            .go_on = go_on,
             .sleep = config->workers.idle == IDLE_SLEEP,
         };
         tcp_configure(supervisor, &worker.tcp);
         mqtt_configure(supervisor, i, &worker.mqtt);
-        registry->worker[i] = worker_create(&worker, error, error_size);
+        registry->worker[i] = go_on() ? worker_create(&worker, error, error_size) : NULL;
         if (registry->worker[i] == NULL)
             return false;
     }
@@ -265,9 +280,14 @@ static bool parts_start(struct supervisor *supervisor, char *error, unsigned err
     supervisor->admin = admin_create(registry, error, error_size);
     if (supervisor->admin == NULL)
         return false;
-    if (eal_start(config, error, error_size) < 0)
+    if (!go_on() || eal_start(config, error, error_size) < 0)
         return false;
     supervisor->eal_started = true;
+    if (config->workers.hugepages && !eal_hugepages())
+        log_info("main",
+                 "packet buffers are in ordinary memory: %u MiB of hugepages are free, and "
+                 "workers.packet_memory_mib is %u",
+                 eal_hugepages_mib(), config->workers.packet_memory_mib);
     leave_worker_cpus(supervisor);
     clock_init(&supervisor->clock);
     clock_set_wall(&supervisor->clock, wall_clock_now());
@@ -276,10 +296,10 @@ static bool parts_start(struct supervisor *supervisor, char *error, unsigned err
         snprintf(error, error_size, "no memory for the rings between workers");
         return false;
     }
-    if (!packet_memory_open(supervisor, error, error_size) ||
+    if (!go_on() || !packet_memory_open(supervisor, error, error_size) ||
         !ports_open(supervisor, error, error_size) ||
         !workers_create(supervisor, error, error_size) ||
-        !shards_start(supervisor, error, error_size))
+        !shards_start(supervisor, error, error_size) || !go_on())
         return false;
     if (admin_start(supervisor->admin) < 0) {
         snprintf(error, error_size, "no thread for administration");
@@ -308,6 +328,8 @@ struct supervisor *supervisor_start(const struct config *config, char *error, un
     };
     pthread_getaffinity_np(pthread_self(), sizeof supervisor->affinity, &supervisor->affinity);
     if (!parts_start(supervisor, error, error_size)) {
+        if (!go_on())
+            error[0] = '\0';
         supervisor_stop(supervisor);
         return NULL;
     }
@@ -366,11 +388,34 @@ void supervisor_stop(struct supervisor *supervisor) {
         routes_destroy(registry->routes);
     if (registry->mailboxes != NULL)
         mailboxes_destroy(registry->mailboxes);
+    /* An instance that was killed leaves its directory, which is then not of our making. The one
+     * that is ours alone is removed all the same; with something in it, it stays. */
+    const char *socket = registry->config->control.socket;
+    if (strncmp(socket, own_directory, strlen(own_directory)) == 0 &&
+        socket[strlen(own_directory)] == '/' && supervisor->admin != NULL)
+        rmdir(own_directory);
     free(supervisor);
+}
+
+static void links_look(struct supervisor *supervisor) {
+    for (unsigned i = 0; i < supervisor->registry.ports_count; i++) {
+        const struct port *port = &supervisor->ports[i];
+        bool up = port_link_up(port);
+        if (up == supervisor->link_up[i])
+            continue;
+        supervisor->link_up[i] = up;
+        if (up) {
+            log_info("main", "port %s: link up", port->config->device);
+            worker_announce(supervisor->registry.worker[0]);
+        } else {
+            log_warning("main", "port %s: link down", port->config->device);
+        }
+    }
 }
 
 void supervisor_second(struct supervisor *supervisor) {
     clock_set_wall(&supervisor->clock, wall_clock_now());
+    links_look(supervisor);
 }
 
 void supervisor_reload(struct supervisor *supervisor) {

@@ -13,7 +13,8 @@
 
 struct supervisor;
 
-/* NULL with a sentence in `error`. `config` stays the caller's and must outlive the supervisor. */
+/* NULL with a sentence in `error`, an empty one if SIGTERM or SIGINT, which the caller has blocked,
+ * came before everything ran. `config` stays the caller's and must outlive the supervisor. */
 struct supervisor *supervisor_start(const struct config *config, char *error, unsigned error_size);
 
 /* Says goodbye to clients and ends everything within two seconds. */

@@ -85,6 +85,7 @@ const struct port_kind port_kind_af_packet = {
     .name = "af_packet",
     .package = "librte-net-af-packet23",
     .queues_max = QUEUES_MAX,
+    .interface = true,
     .device_mac = true,
     .promiscuous = true,
     .options = "blocksz framesz framecnt qdisc_bypass",

@@ -58,6 +58,7 @@ static int started(const struct config_port *config, const struct port *port, ch
 const struct port_kind port_kind_af_xdp = {
     .name = "af_xdp",
     .package = "librte-net-af-xdp23",
+    .interface = true,
     .device_mac = true,
     .promiscuous = true,
     .options = "shared_umem xdp_prog busy_budget force_copy",

@@ -15,11 +15,13 @@
 
 #include "drivers/eal_arguments.h"
 #include "drivers/kinds.h"
+#include "drivers/lock.h"
 
 enum { LOG_KEPT = 8192 };
 
 static struct {
     struct eal_arguments arguments;
+    unsigned hugepages_mib; /* free before the start */
     char text[LOG_KEPT + 1];
     size_t log_used;
     bool echo;
@@ -83,9 +85,13 @@ int eal_start(const struct config *config, char *error, unsigned error_size) {
     struct eal_machine machine;
     char *v[EAL_ARGUMENTS_MAX + 1];
     char line[256];
+    if (locks_take(config, error, error_size) < 0)
+        return -1;
     eal_machine_look(&machine);
+    eal.hugepages_mib = machine.hugepages_mib;
     if (eal_arguments_make(config, &machine, &eal.arguments, error, error_size) < 0) {
         eal_arguments_free(&eal.arguments);
+        locks_release();
         return -1;
     }
     log_open(config->log.level == LOG_LEVEL_DEBUG);
@@ -98,6 +104,7 @@ int eal_start(const struct config *config, char *error, unsigned error_size) {
     }
     int reason = rte_errno;
     runtime_directory_remove();
+    locks_release();
     eal_log_last(line, sizeof line);
     if (reason == ENODEV && config->ports_count > 0)
         return port_error(error, error_size,
@@ -114,8 +121,13 @@ void eal_stop(void) {
         fclose(eal.log);
     eal.log = NULL;
     eal_arguments_free(&eal.arguments);
+    locks_release();
 }
 
 bool eal_hugepages(void) {
     return eal.arguments.hugepages;
+}
+
+unsigned eal_hugepages_mib(void) {
+    return eal.hugepages_mib;
 }

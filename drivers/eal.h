@@ -9,6 +9,8 @@
  *
  * Memory: hugepages if the configuration wants them and enough are free, else ordinary memory.
  *
+ * Interfaces: one that another broker drives already is not touched (lock.h).
+ *
  * Thread: main.
  */
 #ifndef LINEMQ_DRIVERS_EAL_H
@@ -25,8 +27,9 @@ int eal_start(const struct config *config, char *error, unsigned error_size);
 /* After all ports are closed and all lcores are idle. Also ends a start that failed. */
 void eal_stop(void);
 
-/* Whether hugepages are used. */
+/* Whether hugepages are used, and how much of them, in MiB, was free before the start. */
 bool eal_hugepages(void);
+unsigned eal_hugepages_mib(void);
 
 /* The last few kilobytes that EAL and the drivers logged; also written to standard error as it
  * comes when log.level is debug. */

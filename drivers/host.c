@@ -51,9 +51,18 @@ static int interface_ioctl(unsigned long command, const char *name, struct ifreq
     return result;
 }
 
-bool host_interface_up(const char *name) {
+static bool has_flags(const char *name, int flags) {
     struct ifreq request = {0};
-    return interface_ioctl(SIOCGIFFLAGS, name, &request) == 0 && (request.ifr_flags & IFF_UP);
+    return interface_ioctl(SIOCGIFFLAGS, name, &request) == 0 &&
+           (request.ifr_flags & flags) == flags;
+}
+
+bool host_interface_up(const char *name) {
+    return has_flags(name, IFF_UP);
+}
+
+bool host_interface_running(const char *name) {
+    return has_flags(name, IFF_UP | IFF_RUNNING);
 }
 
 int host_interface_mtu(const char *name) {

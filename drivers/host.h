@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the kernel knows about the machine's network. Main thread, set-up only: system calls. */
+/* What the kernel knows about the machine's network. Main thread: system calls. */
 #ifndef LINEMQ_DRIVERS_HOST_H
 #define LINEMQ_DRIVERS_HOST_H
 
@@ -16,6 +16,7 @@ bool host_may(unsigned capability);
 bool host_interface_name_valid(const char *name);
 bool host_interface_exists(const char *name);
 bool host_interface_up(const char *name);
+bool host_interface_running(const char *name); /* up, and with a carrier */
 
 /* Of an interface, or negative. */
 int host_interface_mtu(const char *name);

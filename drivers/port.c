@@ -13,6 +13,7 @@
 #include <rte_ring.h>
 
 #include "drivers/eal.h"
+#include "drivers/host.h"
 #include "drivers/kinds.h"
 
 enum {
@@ -364,4 +365,12 @@ void port_close(struct port *port) {
     rte_eth_dev_close(port->id);
     if (kind->closed != NULL)
         kind->closed(port->config);
+}
+
+bool port_link_up(const struct port *port) {
+    /* The drivers of such ports say what was true at their start. */
+    if (port_kind(port->config->kind)->interface)
+        return host_interface_running(port->config->device);
+    struct rte_eth_link link = {0};
+    return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }

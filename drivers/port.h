@@ -59,6 +59,8 @@ struct port_kind {
      * them too, but do no better than ether/, and deliver no hash.) */
     bool hardware;
     bool interrupts; /* a worker can sleep on its queues */
+    bool interface;  /* its device is an interface of the kernel, which one process at a time drives
+                      */
     /* The MAC address is the device's, which others know already; else it is made from the name. */
     bool device_mac;
     bool promiscuous; /* the device would filter multicast and foreign addresses */
@@ -97,5 +99,8 @@ int port_eal_argument(const struct config_port *config, unsigned index, unsigned
 int port_open(struct port *port, const struct config_port *config, unsigned index, unsigned workers,
               struct rte_mempool *mempool, char *error, unsigned error_size);
 void port_close(struct port *port);
+
+/* Whether the port has a link, as far as is known without waiting. */
+bool port_link_up(const struct port *port);
 
 #endif

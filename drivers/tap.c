@@ -17,10 +17,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_eal.h>
+
 #include "drivers/host.h"
 #include "drivers/kinds.h"
 
 static const char tap_control[] = "/dev/net/tun";
+
+/* The driver announces the receive and the transmit descriptor of every queue in one message
+ * between processes, which has room for 8, and writes past its end when there are more. */
+enum { QUEUES_MAX = RTE_MP_MAX_FD_NUM / 2 };
 
 /* Gives every real-time signal that nobody handles a handler, for the life of the process: queues
  * are set up long after this, perhaps of several ports. */
@@ -54,8 +60,8 @@ static int machine_check(const struct config_port *config, char *error, unsigned
     close(fd);
     if (host_interface_exists(device))
         return port_error(error, error_size,
-                          "port %s: an interface of this name exists already: another instance is "
-                          "running, or choose another name",
+                          "port %s: an interface of this name exists already; remove it, or choose "
+                          "another name",
                           device);
     return 0;
 }
@@ -79,7 +85,8 @@ static int find(const struct config_port *config, unsigned index, unsigned queue
 const struct port_kind port_kind_tap = {
     .name = "tap",
     .package = "librte-net-tap23",
-    .queues_max = 16,
+    .queues_max = QUEUES_MAX,
+    .interface = true,
     .interrupts = true,
     .sets_mtu = true,
     .options = "mac remote persist",

@@ -28,9 +28,10 @@ usage_error() {
     exit 2
 }
 
+# require_root OPTION...: those the user gave, for the hint.
 require_root() {
     [ "$(id -u)" -eq 0 ] ||
-        die "must run as root (it creates a network interface): sudo $0 $*"
+        die "must run as root (it creates a network interface): sudo$(printf ' %q' "$0" "$@")"
 }
 
 # "debian 12", or what it is instead.
@@ -49,14 +50,25 @@ missing_packages() {
     done
 }
 
+# Has a log made for a step, in $log, which a subshell that calls this removes when it ends, also when
+# it is interrupted. keep_log: what went wrong can be read there.
+make_log() {
+    log=$(mktemp "${TMPDIR:-/tmp}/linemq-$1.XXXXXX")
+    trap 'rm -f "$log"' EXIT
+    trap 'exit 130' INT TERM HUP
+}
+
+keep_log() {
+    trap - EXIT
+}
+
 apt_get() {
     DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Use-Pty=0 "$@" </dev/null
 }
 
 # Installs what is missing of the named packages; says nothing when nothing is. Only on Debian 12:
 # elsewhere the names and versions mean something else.
-install_packages() {
-    local missing log
+install_packages() (
     if [ "$(distribution)" != "debian 12" ]; then
         die "packages are installed on Debian 12 only; this is $(distribution)." \
             "Install what corresponds to: $* -- then try --no-install"
@@ -64,17 +76,17 @@ install_packages() {
     mapfile -t missing < <(missing_packages "$@")
     [ ${#missing[@]} -gt 0 ] || return 0
     [ "$(id -u)" -eq 0 ] || die "must run as root to install: ${missing[*]}"
-    log=$(mktemp "${TMPDIR:-/tmp}/linemq-apt.XXXXXX")
+    make_log apt
     say "installing ${missing[*]} (log: $log)"
     # The lists on the machine may be absent or older than the archive: then once more with new ones.
     if ! apt_get install --no-install-recommends "${missing[@]}" >"$log" 2>&1 &&
         ! { apt_get update && apt_get install --no-install-recommends "${missing[@]}"; } \
             >>"$log" 2>&1; then
+        keep_log
         tail -n 15 "$log" >&2
         die "apt-get could not install: ${missing[*]} (whole log: $log)"
     fi
-    rm -f "$log"
-}
+)
 
 # What a build without an installation needs: says exactly what is absent.
 require_build_tools() {
@@ -105,29 +117,29 @@ require_tun() {
 }
 
 # configure DIR OPTION...: sets a build directory up, or sets the options of an existing one.
-configure() {
-    local directory=$1 log
+configure() (
+    directory=$1
     shift
-    log=$(mktemp "${TMPDIR:-/tmp}/linemq-meson.XXXXXX")
+    make_log meson
     if [ -f "$directory/build.ninja" ]; then
         meson configure "$directory" "$@" >"$log" 2>&1
     else
         meson setup "$directory" "$root" "$@" >"$log" 2>&1
     fi || {
+        keep_log
         tail -n 30 "$log" >&2
         die "meson could not configure $directory (whole log: $log)"
     }
-    rm -f "$log"
-}
+)
 
 # compile DIR [TARGET...]: quiet when all is well, the compiler's words when not.
-compile() {
-    local directory=$1 log
+compile() (
+    directory=$1
     shift
-    log=$(mktemp "${TMPDIR:-/tmp}/linemq-build.XXXXXX")
+    make_log build
     if ! ninja -C "$directory" "$@" >"$log" 2>&1; then
+        keep_log
         grep -v '^\[[0-9]*/[0-9]*\] ' "$log" | tail -n 60 >&2
         die "the build in $directory failed (whole log: $log)"
     fi
-    rm -f "$log"
-}
+)

@@ -26,7 +26,8 @@ When a client can connect it prints a line that begins with \`ready\`. Ctrl-C en
   --interface NAME           the software NIC to create              (default linemq0)
   --socket PATH              the Unix socket of ctl                  (default /run/linemq/ctl.sock)
   --workers N                worker threads                          (default 1)
-  --set KEY=VALUE            any other value, as linemqd --set does
+  --set KEY=VALUE            any other value, as linemqd --set does; with ports[0].address=null
+                             there is IPv6 only
   --build-dir DIR            where to build                          (build)
   --no-install               install nothing
   --install-only             install and build, then stop
@@ -37,6 +38,7 @@ the build failed, or the broker failed; 2 wrong usage.
 END
 }
 
+given=("$@")
 host=10.88.0.1/24
 host6=fd88::1/64
 address6_given=no
@@ -45,6 +47,11 @@ settings=() # --set KEY=VALUE for linemqd
 build=$root/build
 install=yes
 install_only=no
+
+# The word as YAML has it, whatever is in it.
+yaml() {
+    printf "'%s'" "${1//\'/\'\'}"
+}
 
 while [ $# -gt 0 ]; do
     option=$1
@@ -74,8 +81,8 @@ while [ $# -gt 0 ]; do
             address6_given=yes
             ;;
         --port) settings+=(--set "listeners[0].port=$2") ;;
-        --interface) settings+=(--set "ports[0].device=$2") ;;
-        --socket) settings+=(--set "control.socket=$(realpath -m "$2")") ;;
+        --interface) settings+=(--set "ports[0].device=$(yaml "$2")") ;;
+        --socket) settings+=(--set "control.socket=$(yaml "$(realpath -m "$2")")") ;;
         --workers) settings+=(--set "workers.count=$2") ;;
         esac
         shift
@@ -85,9 +92,41 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-[[ $host =~ ^[0-9]+(\.[0-9]+){3}/[0-9]+$ ]] ||
+octet='(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])'
+dotted="$octet(\.$octet){3}"
+
+is_length() { # TEXT MAX
+    [[ $1 =~ ^[1-9][0-9]{0,2}$ ]] && [ "$1" -le "$2" ]
+}
+
+# The 32 hexadecimal digits of an IPv6 address, written without dots. False: it is none.
+ipv6_digits() {
+    local text=$1 left right half words=() more=() filler=
+    left=${text%%::*}
+    right=
+    [[ $text != *::* ]] || right=${text#*::}
+    for half in "$left" "$right"; do
+        [[ $half =~ ^([0-9a-fA-F]{1,4}(:[0-9a-fA-F]{1,4})*)?$ ]] || return 1
+    done
+    IFS=: read -ra words <<<"$left"
+    IFS=: read -ra more <<<"$right"
+    if [[ $text == *::* ]]; then
+        [ $((${#words[@]} + ${#more[@]})) -le 7 ] || return 1
+        printf -v filler '%*s' $((8 - ${#words[@]} - ${#more[@]})) ''
+        filler=${filler// /0 }
+    elif [ ${#words[@]} -ne 8 ]; then
+        return 1
+    fi
+    # shellcheck disable=SC2086
+    for half in "${words[@]}" $filler "${more[@]}"; do
+        printf '%04x' "0x$half"
+    done
+}
+
+{ [[ $host =~ ^$dotted/ ]] && is_length "${host#*/}" 32; } ||
     usage_error "--host: $host is not an IPv4 address with a prefix length, like 10.88.0.1/24"
-[ "$host6" = none ] || [[ $host6 =~ ^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*/[0-9]+$ ]] ||
+[ "$host6" = none ] ||
+    { [[ $host6 == */* ]] && ipv6_digits "${host6%%/*}" >/dev/null && is_length "${host6#*/}" 128; } ||
     usage_error "--host6: $host6 is not an IPv6 address with a prefix length, like fd88::1/64"
 if [ "$host6" = none ] && [ "$address6_given" = no ]; then
     settings+=(--set "ports[0].address6=null")
@@ -126,12 +165,14 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 0' INT TERM HUP
 
-require_root "$@"
+require_root "${given[@]}"
 if [ "$install" = yes ]; then
     install_packages "${build_packages[@]}" "${run_packages[@]}"
 else
     require_build_tools
     command -v ip >/dev/null || die "cannot run without: ip (Debian 12: apt-get install iproute2)"
+    command -v setpriv >/dev/null ||
+        die "cannot run without: setpriv (Debian 12: apt-get install util-linux)"
 fi
 require_tun
 
@@ -143,11 +184,20 @@ compile "$build" linemqd ctl
 # What the configuration in force says, defaults included. Mistakes are named here.
 printed=$("$build/linemqd" --print ${config:+"$config"} "${settings[@]}") ||
     die "nothing is started with mistakes in the configuration"
-setting() { # SECTION KEY: of its first entry, without quotes
-    awk -v section="$1:" -v key="$2:" '
+setting() { # SECTION KEY: of its first entry, without quotes; nothing for null
+    local value
+    value=$(awk -v section="$1:" -v key="$2: " '
         /^[^ #-]/ { inside = ($1 == section) }
-        inside { sub(/^ *- */, " "); if ($1 == key) { print $2; exit } }' <<<"$printed" |
-        tr -d "\"'"
+        inside { sub(/^ *(- *)?/, ""); if (index($0, key) == 1) { print; exit } }' <<<"$printed")
+    value=${value#*: }
+    case $value in
+    null) ;;
+    \"*\")
+        value=${value:1:-1}
+        printf '%b' "${value//\\\"/\\x22}"
+        ;;
+    *) printf '%s' "$value" ;;
+    esac
 }
 interface=$(setting ports device)
 address=$(setting ports address)
@@ -157,67 +207,120 @@ socket=$(setting control socket)
 [ "$(setting ports kind)" = tap ] ||
     die "the first port of $config is not a tap, the only kind this script can prepare;" \
         "start $build/linemqd --config $config yourself"
-[ "$address" != null ] || address=
-[ "$address6" != null ] || address6=
-[ -n "$address" ] || die "the first port of $config has no IPv4 address"
+[ -n "$address" ] || host=
+if [ -z "$address6" ] || [ "$host6" = none ]; then
+    host6=
+fi
+[ -n "$host$host6" ] || die "the first port has an IPv6 address only, and --host6 is none"
+[ -z "$host" ] || [ "${host%/*}" != "${address%/*}" ] ||
+    die "--host and --address are both ${host%/*}: this machine and the broker need one each"
+if [ -n "$host6" ] && digits=$(ipv6_digits "${address6%/*}") &&
+    [ "$digits" = "$(ipv6_digits "${host6%/*}")" ]; then
+    die "--host6 and --address6 are both ${host6%/*}: this machine and the broker need one each"
+fi
 
 # Never into a network that the machine already knows.
 if ip link show dev "$interface" >/dev/null 2>&1; then
     die "the interface $interface exists: another instance runs, or choose a name with --interface"
 fi
-taken=$(ip -4 -o address show to "$host" | awk '{ print $2; exit }')
-[ -z "$taken" ] || die "$host overlaps with an address of $taken: choose others with --host, --address"
+# not_taken NETWORK HINT: by an address of another interface.
+not_taken() {
+    local taken
+    [ -n "$1" ] || return 0
+    taken=$(ip -o address show to "$1" | awk '{ print $2; exit }')
+    [ -z "$taken" ] || die "$1 overlaps with an address of $taken: choose others with $2"
+}
+not_taken "$host" "--host, --address"
+not_taken "$host6" "--host6, --address6"
 
-"$build/linemqd" ${config:+--config "$config"} "${settings[@]}" &
+# The broker ends with this script, however that ends.
+setpriv --pdeathsig TERM "$build/linemqd" ${config:+--config "$config"} "${settings[@]}" &
 broker=$!
 
-# wait_until SECONDS WHAT COMMAND...: as long as the broker lives.
-wait_until() {
-    local tries=$(($1 * 20)) what=$2
+# comes SECONDS WHAT COMMAND...: whether it succeeds in time; the broker has to live.
+comes() {
+    local end=$((SECONDS + $1)) what=$2
     shift 2
     while ! "$@" >/dev/null 2>&1; do
         if ! kill -0 "$broker" 2>/dev/null; then
             reap
             die "the broker ended with status $status while it was waited for $what (see above)"
         fi
-        [ $((tries -= 1)) -gt 0 ] || die "gave up waiting for $what"
+        [ "$SECONDS" -lt "$end" ] || return 1
         sleep 0.05
     done
 }
 
+wait_until() {
+    comes "$@" || die "gave up waiting for $2"
+}
+
+# reached ADDRESS: whether this machine sends to it through the interface.
+reached() {
+    [[ $(ip -o route get "$1" 2>/dev/null) == *" dev $interface "* ]]
+}
+
 wait_until 20 "$interface" ip link show dev "$interface"
-ip address add "$host" dev "$interface"
+[ -z "$host" ] || ip address add "$host" dev "$interface"
 ip link set dev "$interface" up
-if [ "$host6" != none ] && [ -n "$address6" ] &&
-    ! ip address add "$host6" dev "$interface" nodad 2>/dev/null; then
+if [ -n "$host6" ] && ! ip address add "$host6" dev "$interface" nodad 2>/dev/null; then
+    [ -n "$host" ] || die "IPv6 is off here, and the broker has no IPv4 address"
     say "IPv6 is off here: IPv4 only"
-    address6=
+    host6=
 fi
+[ -z "$host" ] || reached "${address%/*}" ||
+    die "the broker's address $address is not reached through $interface with --host $host:" \
+        "both must be in one network"
 
 # Whether an MQTT client is answered: CONNECT out, CONNACK back; that anonymous clients are refused
 # is an answer too.
-answers() {
+answers() { # ADDRESS
     # shellcheck disable=SC2016
     timeout 2 bash -c '
         exec 3<>"/dev/tcp/$1/$2"
         printf "\x10\x16\x00\x04MQTT\x04\x02\x00\x0a\x00\x0aquickstart" >&3
         answer=$(head -c 4 <&3 | od -A n -t x1)
         printf "\xe0\x00" >&3
-        [[ $answer == " 20 02 00 0"[045] ]]' answers "${address%/*}" "$port"
+        [[ $answer == " 20 02 00 0"[045] ]]' answers "$1" "$port"
 }
-wait_until 20 "an MQTT client to be answered at ${address%/*}:$port" answers
+if [ -n "$host" ]; then
+    comes 20 "an MQTT client to be answered" answers "${address%/*}" ||
+        die "gave up: an MQTT client at ${host%/*} is not answered by ${address%/*}:$port"
+fi
+if [ -n "$host6" ]; then
+    trouble=
+    patience=20
+    [ -z "$host" ] || patience=3 # it answers on IPv4
+    if ! reached "${address6%/*}"; then
+        trouble="is not reached through $interface with --host6 $host6: both must be in one network"
+    elif ! comes "$patience" "an MQTT client to be answered" answers "${address6%/*}"; then
+        trouble="does not answer an MQTT client at ${host6%/*}"
+    fi
+    if [ -n "$trouble" ]; then
+        [ -n "$host" ] || die "the broker's address $address6 $trouble"
+        say "the broker's address $address6 $trouble (IPv4 only)"
+        host6=
+    fi
+fi
 wait_until 10 "$socket" test -S "$socket"
 
-option=
-[ "$socket" = /run/linemq/ctl.sock ] || option=" --socket $socket"
-at="-h ${address%/*}"
+# Where clients connect: IPv4 if there is.
+if [ -n "$host" ]; then
+    at=${address%/*}
+    printf 'ready mqtt=%s:%s%s' "$at" "$port" "${host6:+ mqtt6=[${address6%/*}]:$port}"
+else
+    at=${address6%/*}
+    printf 'ready mqtt=[%s]:%s' "$at" "$port"
+fi
+printf ' ctl=%q interface=%q\n' "$socket" "$interface"
+at="-h $at"
 [ "$port" = 1883 ] || at+=" -p $port"
-printf 'ready mqtt=%s:%s%s ctl=%s interface=%s\n' "${address%/*}" "$port" \
-    "${address6:+ mqtt6=[${address6%/*}]:$port}" "$socket" "$interface"
+ctl=$(printf '%q' "$build/ctl")
+[ "$socket" = /run/linemq/ctl.sock ] || ctl+=$(printf ' --socket %q' "$socket")
 cat <<END
   mosquitto_sub $at -t 'demo/#' -v            # subscribe
   mosquitto_pub $at -t demo/hello -m hello    # publish
-  $build/ctl$option status
+  $ctl status
 END
 
 reap

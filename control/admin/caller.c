@@ -121,8 +121,8 @@ unsigned caller_user(const struct caller *caller) {
     return credentials.uid;
 }
 
-static void refuse(struct caller *caller, const char *error) {
-    json_t *last = json_pack("{s:i, s:i, s:o}", "version", PROTOCOL_VERSION, "exit", PROTOCOL_USAGE,
+static void refuse(struct caller *caller, enum protocol_exit code, const char *error) {
+    json_t *last = json_pack("{s:i, s:i, s:o}", "version", PROTOCOL_VERSION, "exit", (int)code,
                              "error", text_json(error, strlen(error)));
     char *text = json_dumps(last, JSON_COMPACT);
     json_decref(last);
@@ -165,18 +165,18 @@ static void handle_line(struct caller *caller, const char *line, size_t len) {
     if (request == NULL) {
         snprintf(error, sizeof error, "the request is not JSON: %s (byte %d)", detail.text,
                  detail.position);
-        refuse(caller, error);
+        refuse(caller, PROTOCOL_USAGE, error);
         return;
     }
     const struct command *command = understand(request, error, sizeof error);
     if (command == NULL) {
-        refuse(caller, error);
+        refuse(caller, PROTOCOL_USAGE, error);
     } else {
         json_t *arguments = json_object_get(request, "arguments");
         arguments = arguments != NULL ? json_incref(arguments) : json_object();
         caller->job = job_start(caller, caller->admin, command, arguments);
         if (caller->job == NULL)
-            refuse(caller, "out of memory");
+            refuse(caller, PROTOCOL_FAILED, "out of memory");
     }
     json_decref(request);
     if (caller->job != NULL)
@@ -265,7 +265,7 @@ static void handle_lines(struct caller *caller) {
     if (caller->closing)
         return;
     if (caller->input_used > PROTOCOL_REQUEST_MAX && caller->job == NULL && !caller->hang_up) {
-        refuse(caller, "the request is too long");
+        refuse(caller, PROTOCOL_USAGE, "the request is too long");
         caller->hang_up = true;
     }
     if (caller->input_used == 0) {
@@ -329,7 +329,7 @@ void caller_accept(struct admin *admin, uv_stream_t *listener) {
         return;
     }
     if (admin->callers_count > admin->limits.callers) {
-        refuse(caller, "too many connections of ctl at once");
+        refuse(caller, PROTOCOL_FAILED, "too many connections of ctl at once");
         caller->hang_up = true;
         return;
     }

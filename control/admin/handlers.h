@@ -21,6 +21,9 @@ void counters_step(struct job *job);
 void config_show_step(struct job *job);
 void log_level_step(struct job *job);
 
+/* Is the argument a topic name that this broker takes? False: the job has failed. */
+bool topic_argument_check(struct job *job, const char *topic, size_t len);
+
 /* Resident and virtual size of the process, bytes; 0 if /proc can't be read. */
 void process_memory(uint64_t *resident, uint64_t *virtual_size);
 

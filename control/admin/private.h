@@ -47,7 +47,7 @@ struct admin_limits {
 #define ADMIN_LIMITS                                                                               \
     {                                                                                              \
         .callers = 64, .questions = 1024, .answer_ms = 3000, .request_ms = 10000,                  \
-        .idle_ms = 600000, .stalled_ms = 60000, .sample_ms = 1000, .page_bytes = 64 << 10,         \
+        .idle_ms = 30000, .stalled_ms = 60000, .sample_ms = 1000, .page_bytes = 64 << 10,          \
         .high_water = 256 << 10                                                                    \
     }
 

@@ -5,7 +5,6 @@
 
 #include "control/admin/handlers.h"
 #include "control/admin/question.h"
-#include "dataplane/topics/topic.h"
 
 /* The question's text. */
 struct publication {
@@ -72,13 +71,8 @@ static size_t packet_size(const struct publication *p) {
 
 static bool check(struct job *job, const struct publication *p) {
     const struct config *config = job->admin->registry->config;
-    if (!topic_name_valid(p->bytes, p->topic_len, config->mqtt.topic_levels) ||
-        p->topic_len > config->mqtt.topic_length) {
-        job_fail(job, PROTOCOL_USAGE,
-                 "TOPIC must be a topic name: 1 to %u bytes, no wildcard, at most %u levels",
-                 config->mqtt.topic_length, config->mqtt.topic_levels);
+    if (!topic_argument_check(job, (const char *)p->bytes, p->topic_len))
         return false;
-    }
     if (packet_size(p) <= config->mqtt.packet_size)
         return true;
     job_fail(job, PROTOCOL_USAGE, "the message is larger than mqtt.packet_size, %u bytes",

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "control/config/read.h"
@@ -70,6 +73,84 @@ static void check_device(const struct reading *reading, unsigned i) {
     }
 }
 
+/* An address of a port in network byte order, and the bits of it that name the network. */
+struct network {
+    uint8_t address[sizeof(struct in6_addr)];
+    unsigned size, prefix; /* bytes, bits */
+};
+
+/* False: the port has none of this family. Values have been checked one by one. */
+static bool network_parse(const struct config_port *port, int family, struct network *network) {
+    const char *text = family == AF_INET ? port->address : port->address6;
+    char host[INET6_ADDRSTRLEN];
+    size_t len = text == NULL ? 0 : strcspn(text, "/");
+    if (len == 0 || len >= sizeof host || text[len] == '\0') {
+        return false;
+    }
+    memcpy(host, text, len);
+    host[len] = '\0';
+    *network = (struct network){.size = family == AF_INET ? sizeof(struct in_addr)
+                                                          : sizeof(struct in6_addr),
+                                .prefix = (unsigned)strtoul(text + len + 1, NULL, 10)};
+    return inet_pton(family, host, network->address) == 1;
+}
+
+/* Whether all bits after the prefix are `value`. */
+static bool host_bits_are(const struct network *network, unsigned value) {
+    for (unsigned bit = network->prefix; bit < network->size * 8; bit++) {
+        if ((network->address[bit / 8] >> (7 - bit % 8) & 1u) != value) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What a well-formed address is if it is not one of a host, or NULL. Networks of one or two
+ * addresses have none to spare (RFC 3021, RFC 6164). */
+static const char *no_host(const struct network *network) {
+    bool ipv4 = network->size == sizeof(struct in_addr);
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    if (!ipv4 && memcmp(network->address, mapped, sizeof mapped) == 0) {
+        return "an IPv4 address in the form of IPv6, which is never on the wire; give it as "
+               "`address`";
+    }
+    if (network->prefix + 1 >= network->size * 8) {
+        return NULL;
+    }
+    if (host_bits_are(network, 0)) {
+        return ipv4 ? "the address of the network itself; give that of one host in it"
+                    : "the anycast address of the network's routers; give that of one host in it";
+    }
+    if (ipv4 && host_bits_are(network, 1)) {
+        return "the broadcast address of its network; give that of one host in it";
+    }
+    return NULL;
+}
+
+static void check_address(const struct reading *reading, unsigned i, int family) {
+    const struct config *config = &reading->loaded->config;
+    const char *key = family == AF_INET ? "address" : "address6";
+    struct network ours, other;
+    if (!network_parse(&config->ports[i], family, &ours)) {
+        return;
+    }
+    const char *text = family == AF_INET ? config->ports[i].address : config->ports[i].address6;
+    const char *wrong = no_host(&ours);
+    if (wrong != NULL) {
+        mistakes_add(reading->mistakes, place_line(reading->places, "ports", i, key),
+                     "ports[%u].%s: `%s` is %s", i, key, text, wrong);
+    }
+    for (unsigned j = 0; j < i; j++) {
+        if (network_parse(&config->ports[j], family, &other) &&
+            memcmp(ours.address, other.address, sizeof ours.address) == 0) {
+            mistakes_add(reading->mistakes, place_line(reading->places, "ports", i, key),
+                         "ports[%u].%s: `%s` is the address of ports[%u] already; give each port "
+                         "its own",
+                         i, key, text, j);
+        }
+    }
+}
+
 static void check_port(const struct reading *reading, unsigned i) {
     const struct config *config = &reading->loaded->config;
     const struct config_port *port = &config->ports[i];
@@ -78,6 +159,8 @@ static void check_port(const struct reading *reading, unsigned i) {
         return; /* has been reported */
     }
     check_device(reading, i);
+    check_address(reading, i, AF_INET);
+    check_address(reading, i, AF_INET6);
     if (port->address == NULL && port->address6 == NULL &&
         !place_wrong(reading->places, "ports", i, "address") &&
         !place_wrong(reading->places, "ports", i, "address6")) {

@@ -12,7 +12,8 @@ static const char default_name[] = "defaults";
 static FILE *open_file(struct mistakes *mistakes, const char *path) {
     FILE *input = fopen(path, "re");
     /* A directory opens and cannot be read. */
-    if (input == NULL || (fgetc(input) == EOF && ferror(input))) {
+    int first = input == NULL ? EOF : fgetc(input);
+    if (input == NULL || ferror(input)) {
         mistakes_add(mistakes, 0, "file: cannot be read: %s; give the name of a readable YAML file",
                      strerror(errno));
         if (input != NULL) {
@@ -20,7 +21,9 @@ static FILE *open_file(struct mistakes *mistakes, const char *path) {
         }
         return NULL;
     }
-    rewind(input);
+    if (first != EOF) {
+        ungetc(first, input); /* a pipe can't be rewound */
+    }
     return input;
 }
 

@@ -181,8 +181,10 @@
     X(TOPICS_SUBSCRIBE_NO_MEMORY, "topics.subscribe_no_memory", DROP, "Filters refused with 0x80 because memory was short.") \
     X(TOPICS_ROUTES_LEFT, "topics.routes_left", COUNT, "Routes that stay set after their last subscription because memory for the mail was short.") \
     X(TOPICS_HELD, "topics.held", COUNT, "Messages held back until a new subscription has its retained messages.") \
-    X(TOPICS_HOLD_OVERFLOWS, "topics.hold_overflows", COUNT, "Messages delivered early, perhaps twice, because too many were held.") \
+    X(TOPICS_HOLD_OVERFLOWS, "topics.hold_overflows", COUNT, "Messages that could not be held for a new subscription because too many were.") \
+    X(TOPICS_HELD_MISORDERED, "topics.held_misordered", COUNT, "Messages delivered early that an older retained one of their topic may follow, because too many topics were overtaken.") \
     X(TOPICS_RETAINED, "topics.retained", COUNT, "Retained messages handed to new subscriptions.") \
+    X(TOPICS_RETAINED_OVERTAKEN, "topics.retained_overtaken", COUNT, "Retained messages left out because a newer one of their topic had been delivered to the subscription already.") \
     X(TOPICS_RETAINED_STRAY, "topics.retained_stray", COUNT, "Retained messages for subscriptions that were gone when they came.")
 
 #define LINEMQ_COUNTERS_WORKER(X) \

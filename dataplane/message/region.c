@@ -10,6 +10,7 @@
 enum { SMALLEST_PAGE = 4096 };
 
 static const size_t huge_page = (size_t)2 << 20;
+static const size_t slice = (size_t)64 << 20;
 
 static bool back(void *base, size_t size) {
     if (madvise(base, size, MADV_POPULATE_WRITE) == 0)
@@ -19,6 +20,19 @@ static bool back(void *base, size_t size) {
     /* Kernels before 5.14. */
     for (size_t i = 0; i < size; i += SMALLEST_PAGE)
         ((volatile uint8_t *)base)[i] = 0;
+    return true;
+}
+
+bool region_back(struct region *region, size_t size, bool (*go_on)(void)) {
+    for (size_t done = 0, step; done < size; done += step) {
+        step = size - done < slice ? size - done : slice;
+        if (go_on != NULL && !go_on()) {
+            errno = EINTR;
+            return false;
+        }
+        if (!back((uint8_t *)region->base + done, step))
+            return false;
+    }
     return true;
 }
 
@@ -40,7 +54,7 @@ bool region_reserve(struct region *region, size_t size, size_t prefault) {
     madvise(base, size, MADV_HUGEPAGE);
     madvise(base, size, MADV_DONTDUMP);
     *region = (struct region){.base = base, .size = size};
-    if (prefault != 0 && !back(base, prefault)) {
+    if (!region_back(region, prefault, NULL)) {
         int error = errno;
         region_release(region);
         errno = error;

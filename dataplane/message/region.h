@@ -20,6 +20,10 @@ struct region {
 /* Reserves at least `size` bytes of zeroed memory and backs the first `prefault` of them. False:
  * nothing is held, errno says why. */
 bool region_reserve(struct region *region, size_t size, size_t prefault);
+
+/* Backs the first `size` bytes, which may take seconds: before each 64 MiB it asks `go_on`, unless
+ * that is NULL. False: errno says why, EINTR when `go_on` said no. */
+bool region_back(struct region *region, size_t size, bool (*go_on)(void));
 void region_release(struct region *region);
 
 #endif

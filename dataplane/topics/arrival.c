@@ -60,6 +60,19 @@ struct ticket *ticket_next_of(const struct arrivals *arrivals, struct subscriber
     return NULL;
 }
 
+static struct share *share_of(struct arrivals *arrivals, struct subscriber who) {
+    return &arrivals->shares[spread(who.ref) % SHARES];
+}
+
+static void share_move(struct arrivals *arrivals, const struct arrival *arrival,
+                       struct subscriber to) {
+    struct share *old = share_of(arrivals, arrival->ticket.who), *share = share_of(arrivals, to);
+    old->held -= arrival->held;
+    share->held += arrival->held;
+    old->overtaken -= arrival->overtaken.count;
+    share->overtaken += arrival->overtaken.count;
+}
+
 void ticket_rename(struct arrivals *arrivals, struct ticket *ticket, struct subscriber to) {
     if (ticket->who.ref != to.ref) {
         ref_t ref = topic_memory_ref(arrivals->memory, ticket);
@@ -67,6 +80,8 @@ void ticket_rename(struct arrivals *arrivals, struct ticket *ticket, struct subs
         /* Without memory it is not found by its subscriber: what waits for it is looked after by
          * router_turn alone, and the answer to a SUBSCRIBE names it rightly all the same. */
         reftable_insert(&arrivals->by_subscriber, spread(to.ref), ref);
+        if (ticket->kind == TICKET_ARRIVAL)
+            share_move(arrivals, (struct arrival *)ticket, to);
     }
     ticket->who = to;
 }
@@ -90,8 +105,31 @@ struct subscribing *subscribing_new(struct arrivals *arrivals, struct subscriber
 }
 
 void subscribing_free(struct arrivals *arrivals, struct subscribing *subscribing) {
+    if (subscribing->asking)
+        subscribing_asked(arrivals, subscribing);
     ticket_leave(arrivals, &subscribing->ticket);
     topic_memory_free(arrivals->memory, subscribing, subscribing_size(subscribing->count));
+}
+
+void subscribing_ask(struct arrivals *arrivals, struct subscribing *subscribing) {
+    if (subscribing->asking)
+        return;
+    subscribing->asking = true;
+    subscribing->ask_next = arrivals->ask_first;
+    arrivals->ask_first = topic_memory_ref(arrivals->memory, subscribing);
+}
+
+struct subscribing *subscribing_first_to_ask(const struct arrivals *arrivals) {
+    return arrivals->ask_first ? topic_memory_at(arrivals->memory, arrivals->ask_first) : NULL;
+}
+
+/* The list is short: it fills only while there is no memory for mail. */
+void subscribing_asked(struct arrivals *arrivals, struct subscribing *subscribing) {
+    ref_t *place = &arrivals->ask_first, ref = topic_memory_ref(arrivals->memory, subscribing);
+    while (*place != ref)
+        place = &((struct subscribing *)topic_memory_at(arrivals->memory, *place))->ask_next;
+    *place = subscribing->ask_next;
+    subscribing->asking = false;
 }
 
 struct subscribing *subscribing_find(const struct arrivals *arrivals, uint32_t operation) {
@@ -171,6 +209,15 @@ static void held_free(struct router *router, struct arrival *arrival, struct hel
     topic_memory_free(&router->memory, held, sizeof *held);
     arrival->held--;
     router->arrivals.held--;
+    share_of(&router->arrivals, arrival->ticket.who)->held--;
+}
+
+static void hand_over(struct router *router, const struct arrival *arrival,
+                      struct message *message) {
+    const struct subscription *subscription =
+        subscription_at(&router->subscriptions, arrival->subscription);
+    count(router->counters, COUNTER_TOPICS_DELIVERIES);
+    router_deliver(router, subscription->who, (uint8_t)subscription->qos, message, false);
 }
 
 /* What is to become of each held message; those kept stay in order. */
@@ -196,12 +243,8 @@ static void held_sort(struct router *router, struct arrival *arrival, held_decis
             arrival->held_shards |= UINT32_C(1)
                                     << router_shard_of(router, held->message->topic_hash);
         } else {
-            if (verdict == VERDICT_DELIVER) {
-                const struct subscription *subscription =
-                    subscription_at(&router->subscriptions, arrival->subscription);
-                router_deliver(router, subscription->who, (uint8_t)subscription->qos, held->message,
-                               false);
-            }
+            if (verdict == VERDICT_DELIVER)
+                hand_over(router, arrival, held->message);
             held_free(router, arrival, held);
         }
         ref = next;
@@ -230,29 +273,122 @@ void arrival_let_go(struct router *router, struct arrival *arrival, uint32_t sha
         held_sort(router, arrival, deliver_shards, shards);
 }
 
-void arrival_routed(struct router *router, struct arrival *arrival, uint64_t epoch,
-                    uint64_t quiescent) {
-    leave_subscribing(&router->arrivals, arrival);
+void arrival_routed(struct router *router, struct arrival *arrival, uint64_t epoch) {
+    if (epoch < arrival->lost)
+        epoch = arrival->lost;
     arrival->epoch = epoch;
-    arrival->quiescent = quiescent;
     held_sort(router, arrival, drop_stored, epoch);
     if (epoch < arrival->from)
         arrival->from = epoch;
 }
 
+void arrival_answered(struct router *router, struct arrival *arrival, uint64_t quiescent) {
+    leave_subscribing(&router->arrivals, arrival);
+    arrival->quiescent = quiescent;
+}
+
+/* --- more than can be held ------------------------------------------------------------------- */
+
+static bool remember(struct router *router, struct arrival *arrival, uint64_t topic_hash,
+                     uint64_t epoch) {
+    struct arrivals *arrivals = &router->arrivals;
+    struct share *share = share_of(arrivals, arrival->ticket.who);
+    struct overtaken *overtaken = &arrival->overtaken;
+    uint16_t before = overtaken->count;
+    if ((share->overtaken >= SHARE_OVERTAKEN_MAX ||
+         arrivals->overtaken >= ARRIVALS_OVERTAKEN_MAX) &&
+        !overtaken_has(overtaken, &router->memory, topic_hash))
+        return false;
+    bool known = overtaken_add(overtaken, &router->memory, topic_hash, epoch);
+    share->overtaken += overtaken->count - before;
+    arrivals->overtaken += overtaken->count - before;
+    return known;
+}
+
+static void forget(struct router *router, struct arrival *arrival) {
+    share_of(&router->arrivals, arrival->ticket.who)->overtaken -= arrival->overtaken.count;
+    router->arrivals.overtaken -= arrival->overtaken.count;
+    overtaken_free(&arrival->overtaken, &router->memory);
+}
+
+bool arrival_overtaken(const struct router *router, const struct arrival *arrival,
+                       uint64_t topic_hash) {
+    return overtaken_since(&arrival->overtaken, &router->memory, topic_hash, arrival->epoch);
+}
+
+/* Delivers a message ahead of the stores' answer. */
+static void overtake(struct router *router, struct arrival *arrival, struct message *message,
+                     uint64_t epoch) {
+    if ((message->flags & MESSAGE_RETAIN) && !remember(router, arrival, message->topic_hash, epoch))
+        count(router->counters, COUNTER_TOPICS_HELD_MISORDERED);
+    hand_over(router, arrival, message);
+}
+
+/* Before the SUBACK: one with RETAIN is left to the stores. */
+static void let_pass(struct router *router, struct arrival *arrival, struct message *message,
+                     uint64_t epoch) {
+    if (!(message->flags & MESSAGE_RETAIN))
+        hand_over(router, arrival, message);
+    else if (epoch >= arrival->lost)
+        arrival->lost = epoch + 1;
+}
+
+static void first_held_gives_way(struct router *router, struct arrival *arrival) {
+    struct held *held = topic_memory_at(&router->memory, arrival->held_first);
+    arrival->held_first = held->next;
+    if (held->next == 0)
+        arrival->held_last = 0;
+    if (arrival->epoch == 0)
+        let_pass(router, arrival, held->message, held->epoch);
+    else
+        overtake(router, arrival, held->message, held->epoch);
+    held_free(router, arrival, held);
+}
+
+/* False: no room at all for this arrival. */
+static bool make_room(struct router *router, struct arrival *arrival) {
+    const struct arrivals *arrivals = &router->arrivals;
+    if (arrival->held < ARRIVAL_HELD_MAX && arrivals->held < ARRIVALS_HELD_MAX &&
+        share_of(&router->arrivals, arrival->ticket.who)->held < SHARE_HELD_MAX)
+        return true;
+    count(router->counters, COUNTER_TOPICS_HOLD_OVERFLOWS);
+    if (arrival->held == 0 || arrival->epoch != 0)
+        return false;
+    first_held_gives_way(router, arrival);
+    return true;
+}
+
+/* The message cannot be held, so nothing before it can. */
+static void hold_nothing(struct router *router, struct arrival *arrival, struct message *message,
+                         uint64_t epoch) {
+    while (arrival->held_first != 0)
+        first_held_gives_way(router, arrival);
+    arrival->held_shards = 0;
+    if (arrival->epoch == 0)
+        let_pass(router, arrival, message, epoch);
+    else
+        overtake(router, arrival, message, epoch);
+}
+
 void arrival_hold(struct router *router, struct arrival *arrival, struct message *message,
                   uint64_t epoch) {
+    uint32_t bit = UINT32_C(1) << router_shard_of(router, message->topic_hash);
+    /* Of an overtaken topic nothing is held any more; of a shard that waits to be asked on,
+     * neither.
+     */
+    if ((arrival->due & bit) ||
+        overtaken_has(&arrival->overtaken, &router->memory, message->topic_hash)) {
+        overtake(router, arrival, message, epoch);
+        return;
+    }
     struct held *held = NULL;
-    if (arrival->held < ARRIVAL_HELD_MAX && router->arrivals.held < ARRIVALS_HELD_MAX)
+    if (make_room(router, arrival)) {
         held = topic_memory_alloc(&router->memory, sizeof *held);
+        if (!held)
+            count(router->counters, COUNTER_TOPICS_HOLD_OVERFLOWS);
+    }
     if (!held) {
-        /* Early and perhaps twice is better than not at all. */
-        count(router->counters, COUNTER_TOPICS_HOLD_OVERFLOWS);
-        arrival->overtaken = true;
-        arrival_let_go(router, arrival, UINT32_MAX);
-        const struct subscription *subscription =
-            subscription_at(&router->subscriptions, arrival->subscription);
-        router_deliver(router, subscription->who, (uint8_t)subscription->qos, message, false);
+        hold_nothing(router, arrival, message, epoch);
         return;
     }
     *held = (struct held){.message = message_ref(message), .epoch = epoch};
@@ -262,9 +398,10 @@ void arrival_hold(struct router *router, struct arrival *arrival, struct message
     else
         arrival->held_first = ref;
     arrival->held_last = ref;
-    arrival->held_shards |= UINT32_C(1) << router_shard_of(router, message->topic_hash);
+    arrival->held_shards |= bit;
     arrival->held++;
     router->arrivals.held++;
+    share_of(&router->arrivals, arrival->ticket.who)->held++;
     count(router->counters, COUNTER_TOPICS_HELD);
 }
 
@@ -273,14 +410,11 @@ enum verdict arrival_verdict(const struct arrival *arrival, bool retain, uint64_
     uint32_t bit = UINT32_C(1) << shard;
     if (!retain)
         return arrival->held_shards & bit ? VERDICT_HOLD : VERDICT_DELIVER;
-    if (arrival->subscribing != 0) {
-        if (epoch >= arrival->from || arrival->overtaken)
-            return VERDICT_DELIVER;
-        return VERDICT_HOLD;
-    }
+    if (arrival->epoch == 0)
+        return epoch >= arrival->from ? VERDICT_DELIVER : VERDICT_HOLD;
     if (epoch >= arrival->epoch) {
-        bool answering = (arrival->unsent | arrival->open) & ~arrival->due & bit;
-        return answering && !arrival->overtaken ? VERDICT_HOLD : VERDICT_DELIVER;
+        bool answering = arrival->subscribing != 0 || ((arrival->unsent | arrival->open) & bit);
+        return answering ? VERDICT_HOLD : VERDICT_DELIVER;
     }
     return epoch >= arrival->from ? VERDICT_DELIVER : VERDICT_NO;
 }
@@ -316,6 +450,7 @@ void arrival_unlist(struct arrivals *arrivals, struct arrival *arrival) {
 void arrival_free(struct router *router, struct arrival *arrival) {
     struct arrivals *arrivals = &router->arrivals;
     held_sort(router, arrival, drop_all, 0);
+    forget(router, arrival);
     leave_subscribing(arrivals, arrival);
     arrival_unlist(arrivals, arrival);
     ticket_leave(arrivals, &arrival->ticket);
@@ -332,6 +467,7 @@ void arrival_abandon(struct router *router, struct arrival *arrival) {
     }
     /* The stores that have been asked go on until they end; they are told when they ask. */
     held_sort(router, arrival, drop_all, 0);
+    forget(router, arrival);
     arrival->subscription = 0;
     arrival->unsent = 0;
     arrivals->count--;

@@ -109,13 +109,15 @@ static void end(struct router *router, struct arrival *arrival) {
 
 static void message_arrived(struct router *router, struct arrival *arrival, unsigned shard,
                             struct message *message) {
-    if (arrival->subscription != 0) {
+    if (arrival->subscription == 0) {
+        count(router->counters, COUNTER_TOPICS_RETAINED_STRAY);
+    } else if (arrival_overtaken(router, arrival, message->topic_hash)) {
+        count(router->counters, COUNTER_TOPICS_RETAINED_OVERTAKEN);
+    } else {
         const struct subscription *subscription =
             subscription_at(&router->subscriptions, arrival->subscription);
         count(router->counters, COUNTER_TOPICS_RETAINED);
         router_deliver(router, subscription->who, (uint8_t)subscription->qos, message, true);
-    } else {
-        count(router->counters, COUNTER_TOPICS_RETAINED_STRAY);
     }
     uint16_t *received = &arrival->received[arrival->stores == 1 ? 0 : shard];
     if (++*received < router->limits.retained_batch)

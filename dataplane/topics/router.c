@@ -101,6 +101,7 @@ bool router_turn(struct router *router) {
     bool more = fanouts_turn(router);
     if (!more) /* what is published until the next call begins with a whole budget */
         router->fanouts.budget = router->limits.fanout_slice;
+    more |= subscribe_turn(router);
     return retained_query_turn(router) || more;
 }
 

@@ -208,6 +208,32 @@ void router_subscribe(struct router *router, struct subscriber who, ref_t *head,
     }
 }
 
+/* False: some come into force with a later epoch than this. It is not later than the one after the
+ * writer's present epoch, so its next answer will do. */
+static bool routed(struct router *router, struct subscribing *subscribing, uint64_t epoch) {
+    bool all = true;
+    for (ref_t ref = subscribing->first; ref != 0;) {
+        struct arrival *arrival = topic_memory_at(&router->memory, ref);
+        ref = arrival->next;
+        if (arrival->epoch == 0)
+            arrival_routed(router, arrival, epoch);
+        all &= arrival->epoch <= epoch;
+    }
+    return all;
+}
+
+bool subscribe_turn(struct router *router) {
+    struct subscribing *subscribing;
+    while ((subscribing = subscribing_first_to_ask(&router->arrivals)) != NULL) {
+        struct mail mail = {.type = MAIL_ROUTE_CHANGE, .route_change = {.kind = ROUTE_NONE}};
+        mail.route_change.operation = subscribing->ticket.operation;
+        if (!mail_send(router->mailroom, router->first_shard, &mail))
+            return true;
+        subscribing_asked(&router->arrivals, subscribing);
+    }
+    return false;
+}
+
 void subscribe_route_changed(struct router *router, const struct mail *mail) {
     uint64_t epoch = mail->route_changed.epoch, token = mail->route_changed.quiescent;
     if (epoch > router->answered_epoch) {
@@ -218,9 +244,14 @@ void subscribe_route_changed(struct router *router, const struct mail *mail) {
         subscribing_find(&router->arrivals, mail->route_changed.operation);
     if (!subscribing)
         return; /* the subscriber has gone */
+    if (!routed(router, subscribing, epoch)) {
+        subscribing_ask(&router->arrivals, subscribing);
+        subscribe_turn(router);
+        return;
+    }
     while (subscribing->first != 0) {
         struct arrival *arrival = topic_memory_at(&router->memory, subscribing->first);
-        arrival_routed(router, arrival, epoch, token);
+        arrival_answered(router, arrival, token);
         if (arrival->from > router->from_max)
             router->from_max = arrival->from;
         retained_query_start(router, arrival);

@@ -8,4 +8,7 @@
 /* MAIL_ROUTE_CHANGED. */
 void subscribe_route_changed(struct router *router, const struct mail *mail);
 
+/* Asks the route writer once more for those that need it. True: some are left. */
+bool subscribe_turn(struct router *router);
+
 #endif

@@ -72,6 +72,10 @@ void idle_sleep(struct idle *idle, uint64_t timeout) {
         if (events[i].data.fd == idle->event_fd) {
             uint64_t value;
             (void)!read(idle->event_fd, &value, sizeof value);
+        } else if (events[i].events & (EPOLLERR | EPOLLHUP)) {
+            /* Its interface is gone. It would end every sleep at once and never say more. */
+            epoll_ctl(idle->epoll_fd, EPOLL_CTL_DEL, events[i].data.fd, NULL);
+            idle->interrupts = false;
         }
 }
 

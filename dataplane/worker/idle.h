@@ -3,8 +3,8 @@
  * The idle governor: what a worker does after a turn that found nothing to do. The spinning profile
  * pauses the CPU for a moment. The sleeping profile spins for a short ramp, then sleeps on the
  * receive descriptors of its ports and on an eventfd by which its mailboxes wake it; never past the
- * next timer. Ports that cannot interrupt are polled between naps that grow from 50 microseconds to
- * a millisecond.
+ * next timer. Ports that cannot interrupt, or do so no more because their interface is gone, are
+ * polled between naps that grow from 50 microseconds to a millisecond.
  *
  * Thread: the worker; idle_wake any thread.
  */

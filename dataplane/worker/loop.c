@@ -214,6 +214,10 @@ bool worker_turn(struct worker *worker) {
      * it has some. But this turn is over for the others only when all it has to say is in the boxes
      * (router.h, epochs). */
     bool unsent = mail_flush(worker->mailroom) > 0;
+    if (__atomic_load_n(&worker->announce, __ATOMIC_RELAXED)) {
+        __atomic_store_n(&worker->announce, false, __ATOMIC_RELAXED);
+        ether_announce(worker->ether);
+    }
     ether_defend(worker->ether, now);
     more |= ether_flush(worker->ether) > 0;
     if (!unsent)

@@ -8,8 +8,9 @@
 
 static bool memory_open(struct worker *worker) {
     const struct worker_config *config = &worker->config;
-    if (!region_reserve(&worker->region, config->memory_reserve,
-                        config->prefault ? config->memory : 0))
+    if (!region_reserve(&worker->region, config->memory_reserve, 0))
+        return false;
+    if (config->prefault && !region_back(&worker->region, config->memory, config->go_on))
         return false;
     worker->arena_state = calloc(1, arena_footprint(worker->region.size));
     if (worker->arena_state == NULL)
@@ -104,6 +105,12 @@ void worker_destroy(struct worker *worker) {
 void worker_stop(struct worker *worker, bool at_once) {
     __atomic_store_n(&worker->stop, at_once ? WORKER_STOP_AT_ONCE : WORKER_STOP_ORDERLY,
                      __ATOMIC_RELEASE);
+    if (worker->config.sleep)
+        idle_wake(&worker->idle);
+}
+
+void worker_announce(struct worker *worker) {
+    __atomic_store_n(&worker->announce, true, __ATOMIC_RELEASE);
     if (worker->config.sleep)
         idle_wake(&worker->idle);
 }

@@ -30,7 +30,8 @@ struct worker_config {
     struct router_limits router;
     size_t memory, memory_reserve; /* bytes: limit, address range */
     bool prefault;
-    bool sleep; /* idle profile: sleep, or spin */
+    bool (*go_on)(void); /* false: worker_create is to fail soon; NULL: never */
+    bool sleep;          /* idle profile: sleep, or spin */
 };
 
 /* NULL with a sentence in `error`. Set-up only. */
@@ -42,6 +43,9 @@ int worker_run(void *worker);
 
 /* Any thread: says goodbye to the clients and ends the loop; `at_once` does not wait for them. */
 void worker_stop(struct worker *worker, bool at_once);
+
+/* Any thread: a link has come up, so the worker announces our addresses again. */
+void worker_announce(struct worker *worker);
 
 /* Published by the worker, read relaxed. TSC cycles. */
 struct worker_gauges {

@@ -30,6 +30,7 @@ struct worker {
 
     /* others write, rarely */
     int stop __attribute__((aligned(64))); /* enum worker_stop */
+    bool announce;
 
     /* others read */
     struct worker_gauges gauges __attribute__((aligned(64)));

@@ -105,7 +105,8 @@ static uint8_t *room(struct buffer *buffer, size_t more) {
     if (buffer->begin == buffer->end)
         buffer->begin = buffer->end = 0;
     if (buffer->end + more > buffer->size) {
-        memmove(buffer->data, buffer->data + buffer->begin, buffer->end - buffer->begin);
+        if (buffer->begin > 0)
+            memmove(buffer->data, buffer->data + buffer->begin, buffer->end - buffer->begin);
         buffer->end -= buffer->begin;
         buffer->begin = 0;
         if (buffer->end + more > buffer->size) {

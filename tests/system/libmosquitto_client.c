@@ -100,9 +100,12 @@ static struct mosquitto *client_new(const char *name, bool clean, struct seen *s
 
 static void client_connect(struct mosquitto *client, struct seen *seen) {
     const char *port = getenv("LINEMQ_PORT");
+    if (port == NULL)
+        fail_msg("LINEMQ_ADDRESS and LINEMQ_PORT say where the broker is");
     seen->connected = false;
-    assert_int_equal(mosquitto_connect(client, getenv("LINEMQ_ADDRESS"), atoi(port), 60),
-                     MOSQ_ERR_SUCCESS);
+    assert_int_equal(
+        mosquitto_connect(client, getenv("LINEMQ_ADDRESS"), (int)strtol(port, NULL, 10), 60),
+        MOSQ_ERR_SUCCESS);
     uint64_t end = milliseconds() + PATIENCE_MS;
     while (!seen->connected && milliseconds() < end)
         mosquitto_loop(client, 5, 1);

@@ -193,6 +193,14 @@ class Configuration(unittest.TestCase):
         self.assertEqual(run(LINEMQD, "--nonsense", check=False).returncode, 2)
         self.assertEqual(run(LINEMQD, "extra", check=False).returncode, 2)
 
+    def test_a_configuration_may_come_through_a_pipe(self):
+        for text, code, words in (("log:\n  level: info\n", 0, "good"),
+                                  ("nonsense: 1\n", 1, "nonsense"), ("", 0, "good")):
+            found = subprocess.run([LINEMQD, "--check", "/dev/stdin"], input=text, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   timeout=broker.PATIENCE)
+            self.assertEqual((found.returncode, words in found.stdout), (code, True), found.stdout)
+
     def test_a_missing_file_is_named(self):
         found = run(LINEMQD, "--config", "/nonexistent.yaml", check=False)
         self.assertEqual(found.returncode, 1)
@@ -231,7 +239,8 @@ class Lifetime(unittest.TestCase):
             same_interface = Broker(ready=False)
             same_interface.spawn()
             self.assertEqual(same_interface.process.wait(broker.PATIENCE), 1)
-            self.assertIn("linemq0", same_interface.log())
+            self.assertIn("port linemq0: another LineMQ runs on this interface",
+                          same_interface.log())
             same_interface.kill()
 
             same_socket = Broker(ready=False, interface="linemq1")
@@ -245,6 +254,60 @@ class Lifetime(unittest.TestCase):
             # The first has not noticed.
             self.assertTrue(first.answers())
             self.assertEqual(first.ctl("status").returncode, 0)
+
+    def test_a_signal_during_the_start_ends_it(self):
+        """A signal that is pending and blocked stays so in the program that is executed."""
+        def pending():
+            broker.die_with_parent()
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            os.kill(os.getpid(), signal.SIGTERM)
+        early = Broker(ready=False)
+        config = early.file("linemq.yaml", broker.yaml(early.settings) + "\n")
+        with open(early.log_file, "a") as log:
+            early.process = subprocess.Popen(early.command(config), stdin=subprocess.DEVNULL,
+                                             stdout=log, stderr=log, preexec_fn=pending)
+        early.process.wait(broker.PATIENCE)
+        self.assertIn("stopped while starting", early.log())
+        early.stop()
+
+    def test_a_start_that_fills_memory_ends_as_soon_as_any(self):
+        filling = Broker(workers=2, ready=False)
+        filling.settings["workers"].update({"memory_mib": 512, "prefault": True})
+        filling.spawn()
+        broker.wait_for("the socket", lambda: filling.alive() and os.path.exists(filling.socket))
+        filling.stop()
+
+    def test_it_starts_with_standard_descriptors_closed(self):
+        class Closed(Broker):
+            def command(self, config):
+                return ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *super().command(config)]
+        with Closed() as running:
+            for number in range(3):
+                self.assertEqual(os.readlink(f"/proc/{running.process.pid}/fd/{number}"),
+                                 "/dev/null")
+
+    def test_it_says_when_hugepages_are_too_few(self):
+        with open("/proc/meminfo") as lines:
+            if not any(line.split() == ["HugePages_Free:", "0"] for line in lines):
+                self.skipTest("there are hugepages")
+        with Broker() as running:
+            self.assertIn("packet buffers are in ordinary memory", running.log())
+
+    def test_an_end_removes_the_directory_that_a_killed_instance_left(self):
+        class Private(Broker):
+            """Its /run is its own, and has what a killed instance leaves."""
+            def command(self, config):
+                return ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /run && '
+                        'mkdir /run/linemq && exec "$@"', "sh", *super().command(config)]
+        private = Private(ready=False)
+        private.settings["control"]["socket"] = "/run/linemq/ctl.sock"
+        private.start()
+        # Outlives the process, and its namespace with it.
+        run_directory = os.open(f"/proc/{private.process.pid}/root/run", os.O_PATH | os.O_DIRECTORY)
+        self.addCleanup(os.close, run_directory)
+        self.assertTrue(os.stat("linemq/ctl.sock", dir_fd=run_directory))
+        private.stop()
+        self.assertRaises(FileNotFoundError, os.stat, "linemq", dir_fd=run_directory)
 
     def test_a_killed_broker_leaves_nothing_that_stops_the_next(self):
         first = Broker()

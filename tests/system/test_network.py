@@ -8,11 +8,12 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import unittest
 
 import broker
 import wire
-from broker import ADDRESS, ADDRESS6, HOST, HOST6, options, run
+from broker import ADDRESS, ADDRESS6, HOST, HOST6, Broker, options, run
 
 
 class Station(broker.Case):
@@ -64,7 +65,92 @@ class Station(broker.Case):
         self.assertTrue(connection.closed())
 
 
-class LossyBroker(broker.Broker):
+def round_trip():
+    with wire.Wire(ADDRESS) as connection:
+        connection.connect("round-trip")
+        connection.subscribe(("round/trip", 0))
+        connection.send(wire.publish("round/trip", b"there and back"))
+        return connection.receive(wire.PUBLISH).payload
+
+
+class Queues(unittest.TestCase):
+    def test_more_workers_than_a_port_has_queues_share_them(self):
+        for workers in (5, 8 if options.slow else 30):
+            with self.subTest(workers=workers), \
+                    Broker(workers=workers, settings={"workers": {"memory_mib": 64}}):
+                for _ in range(8):  # connections, of different workers
+                    self.assertEqual(round_trip(), b"there and back")
+
+
+class PacketBroker(Broker):
+    """On one end of a veth pair, through packet sockets; this side is the other end."""
+
+    def __init__(self, **options_):
+        super().__init__(ready=False, interface="none")
+        self.settings["ports"][0].update({"kind": "af_packet", "device": "lqwire0"})
+
+    def start(self):
+        run("ip", "link", "add", "lqwire0", "type", "veth", "peer", "lqwire1")
+        run("ip", "link", "set", "lqwire0", "up")
+        run("ip", "link", "set", "lqwire1", "up")
+        run("ip", "address", "add", f"{HOST}/24", "dev", "lqwire1")
+        self.spawn()
+        broker.wait_for("an answer to CONNECT", self.answers)
+        return self
+
+    def stop(self, expect=0):
+        super().stop(expect)
+        run("ip", "link", "delete", "lqwire0")
+
+
+class Interface(unittest.TestCase):
+    def test_a_second_broker_on_an_interface_is_refused_and_the_first_goes_on(self):
+        with PacketBroker().start() as first:
+            for kind in ("af_packet", "af_xdp"):
+                with self.subTest(kind=kind):
+                    second = PacketBroker()
+                    second.settings["ports"][0].update(
+                        {"kind": kind, "address": "10.88.0.3/24", "address6": "fd88::3/64"})
+                    second.spawn()
+                    self.assertEqual(second.process.wait(broker.PATIENCE), 1)
+                    self.assertIn("port lqwire0: another LineMQ runs on this interface",
+                                  second.log())
+                    second.kill()
+                    self.assertTrue(first.answers())
+
+    def test_a_link_going_and_coming_is_logged_and_addresses_are_announced_again(self):
+        address = socket.inet_aton(ADDRESS)
+        with PacketBroker().start() as running:
+            run("ip", "link", "set", "lqwire1", "down")
+            broker.wait_for("link down", lambda: "port lqwire0: link down" in running.log())
+            run("ip", "link", "set", "lqwire1", "up")
+            with socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM) as arp:
+                arp.settimeout(broker.PATIENCE)
+                arp.bind(("lqwire1", 0x0806))
+                while True:
+                    frame = arp.recv(2048)
+                    if (frame[14:18], frame[24:28]) == (address, address):
+                        break
+            broker.wait_for("link up", lambda: "port lqwire0: link up" in running.log())
+            self.assertEqual(running.log().count("link down"), 1)
+
+    def test_an_interface_that_is_deleted_is_logged_and_keeps_no_worker_busy(self):
+        def turns():
+            return sum(row["turns"] for row in running.json("worker", "list"))
+
+        def rests():
+            before, began = turns(), time.monotonic()
+            broker.wait_for("a fifth of a second", lambda: time.monotonic() > began + 0.2)
+            return (turns() - before) / (time.monotonic() - began) < 5000 * running.workers
+        with Broker() as running:
+            run("ip", "link", "delete", running.interface)
+            broker.wait_for("a warning", lambda: f"port {running.interface}: link down" in
+                            running.log())
+            # Not at once: frames on their way out are tried for a while.
+            broker.wait_for("workers at rest", rests)
+
+
+class LossyBroker(Broker):
     """Between its interface and this side there is lossy.c, which drops frames both ways."""
 
     loss, seed = 1.0, 20240229

@@ -8,7 +8,7 @@
 
 /* A command line that was understood. */
 struct invocation {
-    enum { INVOKE_COMMAND, INVOKE_HELP, INVOKE_VERSION } what;
+    enum { INVOKE_COMMAND, INVOKE_HELP, INVOKE_VERSION, INVOKE_PROMPT } what;
     const struct command *command; /* of the command; of help: NULL for a noun or the overview */
     const char *noun;              /* of help */
     json_t *arguments;             /* owned */
@@ -28,11 +28,12 @@ void invocation_free(struct invocation *invocation);
  * the exit code. */
 int invocation_run(struct invocation *invocation);
 
-/* Parses and runs one command line (without the program's name). */
-int ctl_line(const char *const *words, unsigned count);
+/* Parses and runs one command line (without the program's name). `prompt`: without a command, and
+ * on a terminal, it opens the prompt. */
+int ctl_line(const char *const *words, unsigned count, bool prompt);
 
-/* The prompt. */
-int ctl_interactive(void);
+/* The prompt; its commands go to `socket` unless they say otherwise. */
+int ctl_interactive(const char *socket);
 
 /* Reads the payload of `publish` into the arguments. False with a sentence in `error`. */
 bool payload_read(struct invocation *invocation, char *error, size_t error_size);
@@ -60,6 +61,8 @@ void format_value(const struct column *column, const json_t *value, char *text, 
  * control characters, directional overrides, line separators, and the backslash. `lines`: newlines
  * stay, backslashes too. Returns a string of the heap. */
 char *format_safe(const char *from, bool lines);
+/* Cuts a text to `width` columns, at least 3; it ends in "..." then. */
+void format_cut(char *text, unsigned width);
 /* Columns that a text takes on a terminal (one a code point). */
 unsigned format_width(const char *text);
 

@@ -58,6 +58,16 @@ unsigned format_width(const char *text) {
     return width;
 }
 
+void format_cut(char *text, unsigned width) {
+    if (format_width(text) <= width)
+        return;
+    for (unsigned seen = 0; seen < width - 3; seen++)
+        do
+            text++;
+        while (((uint8_t)*text & 0xc0) == 0x80);
+    memcpy(text, "...", 4);
+}
+
 static void format_number(uint64_t number, char *text, size_t size) {
     char digits[24];
     int len = snprintf(digits, sizeof digits, "%" PRIu64, number);

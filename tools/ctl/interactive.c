@@ -86,11 +86,11 @@ static bool run_line(Tokenizer *tokenizer, const char *line, int *code) {
         return false;
     if (strcmp(words[0], "?") == 0)
         words[0] = "help";
-    *code = ctl_line(words, (unsigned)count);
+    *code = ctl_line(words, (unsigned)count, false);
     return true;
 }
 
-int ctl_interactive(void) {
+int ctl_interactive(const char *socket) {
     HistEvent event;
     EditLine *editor = el_init("ctl", stdin, stdout, stderr);
     History *past = history_init();
@@ -99,6 +99,7 @@ int ctl_interactive(void) {
         fputs("ctl: the terminal can't be used for a prompt\n", stderr);
         return PROTOCOL_FAILED;
     }
+    setenv(PROTOCOL_SOCKET_ENVIRONMENT, socket, 1);
     history(past, &event, H_SETSIZE, HISTORY_LINES);
     history(past, &event, H_SETUNIQUE, 1);
     el_set(editor, EL_PROMPT, prompt);

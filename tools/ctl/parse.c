@@ -181,6 +181,10 @@ static bool parse(struct parser *parser) {
         invocation->what = INVOKE_HELP;
         return true;
     }
+    if (none && !invocation->json && invocation->watch == 0) {
+        invocation->what = INVOKE_PROMPT;
+        return true;
+    }
     if (!none && (parser->help || strcmp(parser->words[parser->next], "help") == 0)) {
         if (strcmp(parser->words[parser->next], "help") == 0)
             parser->next++;

@@ -6,7 +6,8 @@
 
 #include "tools/ctl/ctl.h"
 
-enum { COLUMNS_MAX = 32, HELD_ROWS = 500, HELD_SECONDS = 1 };
+/* TEXT_WIDTH: one long text must not widen all rows. */
+enum { COLUMNS_MAX = 32, TEXT_WIDTH = 48, HELD_ROWS = 500, HELD_SECONDS = 1 };
 
 /* The value at a path like "clients.connected". */
 static const json_t *value_at(const json_t *row, const char *path) {
@@ -22,7 +23,7 @@ static const json_t *value_at(const json_t *row, const char *path) {
     return NULL;
 }
 
-/* A string of the heap. */
+/* The whole value; a string of the heap. */
 static char *cell(const struct column *column, const json_t *value) {
     if (column->format == COLUMN_TEXT && json_is_string(value))
         return format_safe(json_string_value(value), false);
@@ -71,6 +72,14 @@ static void print_cells(const struct column *columns, char *const *cells, const 
     putchar('\n');
 }
 
+/* A cell of a table. The last column may be a sentence: nothing stands behind it. */
+static char *table_cell(const struct column *column, const json_t *row) {
+    char *text = cell(column, value_at(row, column->key));
+    if (!aligned_right(column))
+        format_cut(text, column[1].key != NULL ? TEXT_WIDTH : 4 * TEXT_WIDTH);
+    return text;
+}
+
 /* Prints rows, under a heading if `heading`; `widths` only grow. */
 static void print_table(const struct column *columns, const json_t *rows, unsigned *widths,
                         bool heading) {
@@ -84,7 +93,7 @@ static void print_table(const struct column *columns, const json_t *rows, unsign
         if (widths[i] < format_width(columns[i].heading))
             widths[i] = format_width(columns[i].heading);
         for (size_t row = 0; row < count; row++) {
-            cells[row][i] = cell(&columns[i], value_at(json_array_get(rows, row), columns[i].key));
+            cells[row][i] = table_cell(&columns[i], json_array_get(rows, row));
             if (widths[i] < format_width(cells[row][i]))
                 widths[i] = format_width(cells[row][i]);
         }

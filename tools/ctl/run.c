@@ -104,6 +104,8 @@ int invocation_run(struct invocation *invocation) {
         else
             help_overview(stdout);
         return PROTOCOL_OK;
+    case INVOKE_PROMPT:
+        return ctl_interactive(invocation->socket);
     case INVOKE_COMMAND:
         break;
     }
@@ -113,12 +115,21 @@ int invocation_run(struct invocation *invocation) {
     return invocation->watch > 0 ? watch(invocation) : run_once(invocation);
 }
 
-int ctl_line(const char *const *words, unsigned count) {
+int ctl_line(const char *const *words, unsigned count, bool prompt) {
     struct invocation invocation;
     char error[1024];
-    int code = invocation_parse(&invocation, words, count, error, sizeof error)
-                   ? invocation_run(&invocation)
-                   : fail(PROTOCOL_USAGE, error);
+    bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    int code;
+    if (!invocation_parse(&invocation, words, count, error, sizeof error)) {
+        code = fail(PROTOCOL_USAGE, error);
+    } else if (invocation.what != INVOKE_PROMPT || (prompt && terminal)) {
+        code = invocation_run(&invocation);
+    } else if (count == 0) {
+        help_overview(stderr);
+        code = PROTOCOL_USAGE;
+    } else {
+        code = fail(PROTOCOL_USAGE, "no command given");
+    }
     invocation_free(&invocation);
     return code;
 }

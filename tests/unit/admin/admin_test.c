@@ -429,7 +429,7 @@ static void too_many_peers_are_told_so(void **state) {
     peer_send(second, "{\"version\":1,\"command\":\"version\"}\n");
     assert_int_equal(peer_answer(second, error), 0);
     int third = peer_open(world);
-    assert_int_equal(peer_answer(third, error), PROTOCOL_USAGE);
+    assert_int_equal(peer_answer(third, error), PROTOCOL_FAILED);
     assert_contains(error, "too many connections");
     assert_null(peer_line(third));
     close(first);

@@ -93,6 +93,21 @@ static void wrong_command_lines_are_told_what_is_right(void **state) {
     }
 }
 
+static void long_texts_are_cut_between_characters(void **state) {
+    static const char *const cases[][2] = {
+        {"abcde", "abcde"},
+        {"abcdef", "ab..."},
+        {"\u00e4\u20ac\U0001f600cd", "\u00e4\u20ac\U0001f600cd"},
+        {"\u00e4\u20ac\U0001f600cde", "\u00e4\u20ac..."},
+    };
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i][0]);
+        format_cut(text, 5);
+        assert_string_equal(text, cases[i][1]);
+    }
+}
+
 static void help_is_asked_for_in_many_ways(void **state) {
     static const struct {
         const char *line, *noun, *command;
@@ -301,6 +316,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines_are_understood),
         cmocka_unit_test(wrong_command_lines_are_told_what_is_right),
+        cmocka_unit_test(long_texts_are_cut_between_characters),
         cmocka_unit_test(help_is_asked_for_in_many_ways),
         cmocka_unit_test(each_command_has_complete_help),
         cmocka_unit_test(arguments_of_requests_are_checked),

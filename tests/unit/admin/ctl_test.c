@@ -168,6 +168,23 @@ static void hostile_client_identifiers_are_shown_escaped(void **state) {
     assert_contains(out, "evil\\u001B[31m\\nroot\\u202E");
 }
 
+static void a_long_client_identifier_does_not_widen_the_table(void **state) {
+    struct world *world = world_create();
+    char id[64], cut[64];
+    memset(id, 'x', 63);
+    id[63] = 0;
+    snprintf(cut, sizeof cut, "%.45s...  connected", id);
+    world_client(world, id, true, true, 0, "t");
+    world_client(world, "short", true, true, 0, "t");
+    world_start(world);
+    assert_int_equal(ctl(world, "client list"), 0);
+    assert_contains(out, cut);
+    assert_null(strstr(out, id));
+    assert_int_equal(ctl(world, "client list --json"), 0);
+    assert_contains(out, id);
+    world_destroy(world);
+}
+
 /* --- exit codes ------------------------------------------------------------------------------ */
 
 static void exit_codes_are_fixed(void **state) {
@@ -180,6 +197,10 @@ static void exit_codes_are_fixed(void **state) {
     assert_int_equal(ctl(world, "publish a --file /nonexistent"), 1);
     assert_int_equal(ctl(world, ""), 2);
     assert_int_equal(ctl(world, "nonsense"), 2);
+    assert_int_equal(ctl(world, "--socket /nonexistent/socket"), 2); /* no terminal, no prompt */
+    assert_contains(err, "no command given");
+    assert_int_equal(ctl(world, "--json"), 2);
+    assert_contains(err, "no command given");
     assert_int_equal(ctl(world, "client nonsense"), 2);
     assert_int_equal(ctl(world, "publish a"), 2);
     assert_int_equal(ctl(world, "publish a/# --message x"), 2);
@@ -192,6 +213,35 @@ static void exit_codes_are_fixed(void **state) {
     assert_int_equal(ctl(world, "client kick nobody"), 4);
     assert_int_equal(ctl(world, "client kick carol"), 4); /* offline */
     assert_int_equal(ctl(world, "sub list --client nobody"), 4);
+}
+
+static void a_result_that_can_not_be_written_is_a_failure(void **state) {
+    static const char *const cases[] = {"help", "version", "status", "drops --all --json"};
+    struct world *world = *state;
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char command[512];
+        snprintf(command, sizeof command, "%s --socket %s %s >/dev/full 2>&1", CTL_PATH,
+                 world->socket, cases[i]);
+        int status = system(command);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 1);
+    }
+}
+
+static void topics_are_measured_alike_by_every_command(void **state) {
+    struct world *world = *state;
+    world->config.mqtt.topic_length = 16;
+    for (unsigned i = 0; i < 2; i++) {
+        const char *const topics[] = {"0123456789abcdef", "0123456789abcdefg"};
+        for (unsigned k = 0; k < 2; k++) {
+            char line[128];
+            snprintf(line, sizeof line, i == 0 ? "topic match %s" : "publish %s --message x",
+                     topics[k]);
+            assert_int_equal(ctl(world, line), k == 0 ? 0 : 2);
+            if (k == 1)
+                assert_contains(err, "TOPIC must be a topic name: 1 to 16 bytes");
+        }
+    }
 }
 
 static void a_shard_that_is_silent_makes_the_command_fail_in_time(void **state) {
@@ -429,6 +479,38 @@ static void the_prompt_completes_and_runs_commands(void **state) {
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void the_prompt_keeps_to_the_socket_it_was_given(void **state) {
+    struct world *world = *state;
+    char seen[8192] = "";
+    int fd;
+    pid_t pid = forkpty(&fd, NULL, NULL, NULL);
+    if (pid == 0) {
+        setenv("LINEMQ_SOCKET", "/nonexistent/socket", 1);
+        setenv("TERM", "dumb", 1);
+        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* libedit keeps some to the end */
+        execl(CTL_PATH, "ctl", "--socket", world->socket, NULL);
+        _exit(127);
+    }
+    assert_true(terminal_shows(fd, seen, "linemq> "));
+    terminal_type(fd, "version\r");
+    assert_true(terminal_shows(fd, seen, "broker  0.1.0"));
+    assert_true(terminal_shows(fd, seen, "linemq> "));
+    terminal_type(fd, "--json\r");
+    assert_true(terminal_shows(fd, seen, "no command given"));
+    assert_true(terminal_shows(fd, seen, "linemq> "));
+    terminal_type(fd, "--socket /tmp/x\r");
+    assert_true(terminal_shows(fd, seen, "no command given"));
+    assert_true(terminal_shows(fd, seen, "linemq> "));
+    terminal_type(fd, "version\r");
+    assert_true(terminal_shows(fd, seen, "broker  0.1.0"));
+    terminal_type(fd, "exit\r");
+    int status;
+    waitpid(pid, &status, 0);
+    close(fd);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* What ctl makes of something else on the socket. */
 static void a_broken_broker_is_named(void **state) {
     static const struct {
@@ -509,6 +591,13 @@ int main(void) {
         cmocka_unit_test_setup_teardown(columns_line_up, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_client_identifiers_are_shown_escaped, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_result_that_can_not_be_written_is_a_failure, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(topics_are_measured_alike_by_every_command, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(the_prompt_keeps_to_the_socket_it_was_given, set_up,
+                                        tear_down),
+        cmocka_unit_test(a_long_client_identifier_does_not_widen_the_table),
         cmocka_unit_test_setup_teardown(exit_codes_are_fixed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_shard_that_is_silent_makes_the_command_fail_in_time,
                                         set_up, tear_down),

@@ -206,6 +206,26 @@ static const struct {
     {"ports: [{kind: tap, device: t, address: 10.0.0.1/8, address6: 'ff02::1/64'}]\n",
      "1: ports[0].address6: `ff02::1/64` is not that; give the IPv6 address of one host with its "
      "prefix length, such as fd88::2/64\n"},
+    {"ports: [{kind: tap, device: t, address: 10.1.2.0/24}]\n",
+     "1: ports[0].address: `10.1.2.0/24` is the address of the network itself; give that of one "
+     "host in it\n"},
+    {"ports: [{kind: tap, device: t, address: 10.1.3.255/23}]\n",
+     "1: ports[0].address: `10.1.3.255/23` is the broadcast address of its network; give that of "
+     "one host in it\n"},
+    {"ports: [{kind: tap, device: t, address6: 'fd00:0::/64'}]\n",
+     "1: ports[0].address6: `fd00:0::/64` is the anycast address of the network's routers; give "
+     "that of one host in it\n"},
+    {"ports: [{kind: tap, device: t, address6: '::ffff:10.0.0.1/120'}]\n",
+     "1: ports[0].address6: `::ffff:10.0.0.1/120` is an IPv4 address in the form of IPv6, which is "
+     "never on the wire; give it as `address`\n"},
+    {"ports:\n  - {kind: ring, device: a, address: 10.0.0.1/8}\n"
+     "  - {kind: ring, device: b, address: 10.0.0.1/24}\n",
+     "3: ports[1].address: `10.0.0.1/24` is the address of ports[0] already; give each port its "
+     "own\n"},
+    {"ports:\n  - {kind: ring, device: a, address6: 'fd00::1/64'}\n"
+     "  - {kind: ring, device: b, address6: 'fd00:0::0001/64'}\n",
+     "3: ports[1].address6: `fd00:0::0001/64` is the address of ports[0] already; give each port "
+     "its own\n"},
     {"ports: [{kind: tap, device: t, address: 10.0.0.1/8, mac: 01:00:00:00:00:01}]\n",
      "1: ports[0].mac: `01:00:00:00:00:01` is not that; give a unicast Ethernet address such as "
      "02:00:00:00:00:01\n"},

@@ -38,6 +38,28 @@ static void a_region_may_be_backed_in_advance(void **state) {
     region_release(&region);
 }
 
+static unsigned slices_wanted;
+
+static bool slice_wanted(void) {
+    return slices_wanted > 0 && slices_wanted-- > 0;
+}
+
+static void backing_ends_when_it_is_no_longer_wanted(void **state) {
+    struct region region;
+    const size_t slice = (size_t)64 << 20;
+    assert_true(region_reserve(&region, 4 * slice, 0));
+    slices_wanted = 1;
+    assert_false(region_back(&region, 4 * slice, slice_wanted));
+    assert_int_equal(errno, EINTR);
+    assert_true(resident(&region) >= slice);
+    assert_true(resident(&region) < 2 * slice);
+    slices_wanted = 3;
+    assert_true(region_back(&region, 2 * slice + 1, slice_wanted));
+    assert_true(resident(&region) > 2 * slice);
+    assert_int_equal(slices_wanted, 0);
+    region_release(&region);
+}
+
 static void a_range_that_cannot_be_had_is_refused(void **state) {
     struct region region;
     errno = 0;
@@ -71,6 +93,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_region_is_aligned_and_costs_nothing_before_it_is_touched),
         cmocka_unit_test(a_region_may_be_backed_in_advance),
+        cmocka_unit_test(backing_ends_when_it_is_no_longer_wanted),
         cmocka_unit_test(a_range_that_cannot_be_had_is_refused),
         cmocka_unit_test(an_arena_runs_on_a_region_larger_than_memory),
     };

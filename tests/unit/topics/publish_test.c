@@ -357,6 +357,45 @@ static void the_match_of_a_hostile_filter_set_is_cut_and_counted(void **state) {
     assert_in_range(world.threads[0].deliveries_count, 1, 31);
 }
 
+/* `count` levels of `word`, with `last` at the end. */
+static char *levels(char *text, unsigned count, char word, const char *last) {
+    for (unsigned i = 0; i + 1 < count; i++) {
+        text[2 * i] = word;
+        text[2 * i + 1] = '/';
+    }
+    strcpy(text + 2 * (count - 1), last);
+    return text;
+}
+
+static void names_and_filters_of_128_levels_match(void **state) {
+    world_reopen(&(struct router_limits){128, 4096, 256, 4}, 0);
+    char text[320];
+    subscribe(1, 1, levels(text, 128, 'a', "a"), 0);
+    subscribe(1, 2, levels(text, 128, '+', "+"), 0);
+    subscribe(1, 3, levels(text, 128, 'a', "#"), 0);
+    subscribe(1, 4, levels(text, 128, 'a', "+"), 0);
+    subscribe(1, 5, levels(text, 127, '+', "+"), 0);
+    subscribe(1, 6, levels(text, 128, 'a', "b"), 0);
+    /* One for each depth, as many more nodes as levels. */
+    for (unsigned depth = 2; depth <= 128; depth++)
+        subscribe(1, 7, levels(text, depth, 'a', "#"), 0);
+    for (unsigned depth = 2; depth <= 128; depth++)
+        subscribe(1, 8, levels(text, depth, '+', "#"), 0);
+    world_settle();
+    publish(0, levels(text, 128, 'a', "a"), 1);
+    publish(0, levels(text, 127, 'a', "a"), 2);
+    world_settle();
+    for (uint32_t ref = 1; ref <= 8; ref++) {
+        assert_int_equal(delivered(1, ref, 1), ref != 5 && ref != 6);
+        /* 127 levels: the parent of a filter with `#` at level 128 (MQTT 4.7.1.2). */
+        assert_int_equal(delivered(1, ref, 2), ref == 3 || ref == 5 || ref >= 7);
+    }
+    assert_int_equal(counted(1, COUNTER_TOPICS_MATCH_CUT), 0);
+    levels(text, 129, 'a', "a");
+    assert_false(topic_name_valid((const uint8_t *)text, strlen(text), 128));
+    assert_false(topic_filter_valid((const uint8_t *)text, strlen(text), 128));
+}
+
 static unsigned visited;
 
 static void visit(void *argument, struct subscriber who, const struct filter *filter) {
@@ -454,6 +493,7 @@ int main(void) {
         world_test(a_retained_message_is_stored_with_the_shard_of_its_topic),
         world_test(an_empty_retained_message_deletes_and_is_delivered),
         world_test(the_match_of_a_hostile_filter_set_is_cut_and_counted),
+        world_test(names_and_filters_of_128_levels_match),
         world_test(router_match_visits_each_matching_subscription_once),
         world_test(random_publishes_reach_exactly_who_matches),
     };

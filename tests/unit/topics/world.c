@@ -185,13 +185,13 @@ static void query_end(struct thread *thread, struct query *query) {
     query->mail.type = 0;
 }
 
-static void query_go_on(struct thread *thread, struct query *query) {
+static void query_go_on(struct thread *thread, struct query *query, bool empty) {
     const struct filter_parcel *filter =
         (const struct filter_parcel *)query->mail.retained_query.filter;
     if (!routes_passed(world.routes, query->mail.retained_query.quiescent))
         return;
-    if (!query->drained) { /* one more turn: what was mailed before is in the store then */
-        query->drained = true;
+    if (!query->drained) { /* what was mailed before is in the store once the boxes were empty */
+        query->drained = empty;
         return;
     }
     for (; query->position < thread->store_count && query->credit > 0; query->position++) {
@@ -269,14 +269,15 @@ unsigned world_receive(unsigned number, unsigned max) {
 
 static bool turn(unsigned number) {
     struct thread *thread = &world.threads[number];
-    bool busy = world_receive(number, MAILS) > 0;
+    unsigned received = world_receive(number, MAILS);
+    bool busy = received > 0;
     busy |= router_turn(thread->router);
     if (!thread->routes_held)
         change_routes(thread);
     for (unsigned i = 0; i < thread->queries_count; i++)
         if (thread->queries[i].mail.type != 0) {
             busy |= thread->queries[i].credit > 0;
-            query_go_on(thread, &thread->queries[i]);
+            query_go_on(thread, &thread->queries[i], received < MAILS);
         }
     bool flushed = mail_flush(thread->room) == 0;
     if (flushed)

@@ -26,7 +26,7 @@ struct delivery {
     uint32_t payload; /* the number published */
     uint8_t qos;
     bool retain;
-    char topic[64];
+    char topic[320];
 };
 
 struct answer {

@@ -163,6 +163,24 @@ static void naps_grow_to_a_millisecond_when_a_port_cannot_interrupt(void **state
     idle_close(&idle);
 }
 
+static void a_descriptor_that_fails_is_given_up_and_means_naps(void **state) {
+    const struct port port = {.id = 3, .queues = 1, .offloads = PORT_RX_INTERRUPT};
+    struct idle idle;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    queue_fd = ends[0];
+    assert_int_equal(idle_init(&idle, true, &port, 1, 0), 0);
+    close(ends[1]); /* EPOLLHUP, for ever */
+    assert_in_range(slept(&idle, LONG), 0, LONG - 1);
+    assert_false(idle.interrupts);
+    for (uint64_t nap = 50; nap <= 400; nap *= 2)
+        assert_in_range(slept(&idle, LONG), nap, LONG - 1);
+    idle_wake(&idle);
+    assert_in_range(slept(&idle, LONG), 0, LONG - 1);
+    idle_close(&idle);
+    close(ends[0]);
+}
+
 static void a_descriptor_that_is_none_means_naps(void **state) {
     const struct port port = {.id = 3, .queues = 1, .offloads = PORT_RX_INTERRUPT};
     struct idle idle;
@@ -208,6 +226,7 @@ int main(void) {
         cmocka_unit_test(another_thread_ends_a_sleep),
         cmocka_unit_test(a_frame_ends_the_sleep_also_one_that_came_before_it),
         cmocka_unit_test(naps_grow_to_a_millisecond_when_a_port_cannot_interrupt),
+        cmocka_unit_test(a_descriptor_that_fails_is_given_up_and_means_naps),
         cmocka_unit_test(a_descriptor_that_is_none_means_naps),
         cmocka_unit_test(a_port_without_a_queue_for_this_worker_does_not_matter),
         cmocka_unit_test(too_few_descriptors_are_reported),
