@@ -36,10 +36,11 @@ exceptions='
     routes_reclaim free
     region_reserve mmap64 munmap madvise __errno_location
     region_release munmap
+    region_back madvise __errno_location
     address_parse inet_pton strchr strtol
     tx_close free
     idle_close close
-    idle_sleep epoll_pwait2 read
+    idle_sleep epoll_pwait2 epoll_ctl read
     idle_wake write
 '
 
