@@ -103,19 +103,24 @@ void handover_send(struct handover *handover, unsigned from, struct rte_mbuf *co
         handover_wake(handover, (unsigned)__builtin_ctz(reached));
 }
 
+static unsigned after(const struct handover *handover, unsigned worker) {
+    return worker + 1 < handover->workers ? worker + 1 : 0;
+}
+
 unsigned handover_receive(struct handover *handover, unsigned worker, struct rte_mbuf **frames,
                           unsigned max) {
     unsigned taken = 0;
     struct handover_desk *desk = &handover->desks[worker];
+    unsigned from = desk->next;
     for (unsigned i = 0; i < handover->workers && taken < max; i++) {
-        unsigned from = (desk->next + i) % handover->workers;
         if (from != worker)
             taken += rte_ring_dequeue_burst(ring(handover, from, worker), (void **)&frames[taken],
                                             max - taken, NULL);
+        from = after(handover, from);
     }
-    desk->next = (desk->next + 1) % handover->workers;
+    desk->next = after(handover, desk->next);
     if (desk->next == worker)
-        desk->next = (desk->next + 1) % handover->workers;
+        desk->next = after(handover, desk->next);
     return taken;
 }
 
