@@ -201,8 +201,10 @@ void questions_sweep(struct admin *admin) {
 }
 
 void questions_free(struct admin *admin) {
-    while (admin->questions != NULL)
-        question_free(admin->questions);
+    for (struct question *question = admin->questions, *next; question != NULL; question = next) {
+        next = question->next;
+        question_free(question);
+    }
 }
 
 void *result_add(struct result *result, size_t len) {

@@ -132,7 +132,8 @@ bool admin_socket_take(struct admin_socket *taken, const char *path, const char 
                        unsigned error_size) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     *taken = (struct admin_socket){.fd = -1};
-    if (strlen(path) >= sizeof address.sun_path || strlen(path) >= sizeof taken->path)
+    _Static_assert(sizeof address.sun_path == sizeof taken->path, "a path fits both or neither");
+    if (strlen(path) >= sizeof address.sun_path)
         return fail(error, error_size, path, "the path is longer than 107 bytes");
     strcpy(address.sun_path, path);
     strcpy(taken->path, path);

@@ -118,7 +118,7 @@ static bool grow(struct mqtt *mqtt, struct partial *partial, uint64_t needed) {
     uint8_t *bytes = pool_alloc(mqtt->pool, capacity);
     if (bytes == NULL)
         return false;
-    if (partial->have > 0)
+    if (partial->bytes != NULL)
         memcpy(bytes, partial->bytes, partial->have);
     free_bytes(mqtt, partial);
     partial->bytes = bytes;

@@ -223,6 +223,7 @@ class Broker:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.ended()
         log = self.log()
         left = [what for what, there in (
             ("its interface", run("ip", "link", "show", "dev", self.interface,
@@ -236,6 +237,9 @@ class Broker:
         for sign in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
             assert sign not in log, log
         return took
+
+    def ended(self):
+        """The process has ended; what belongs to it goes too."""
 
     def kill(self):
         if self.process is not None:

@@ -31,10 +31,13 @@ class MemifBroker(broker.Broker):
         self.prepare_interface()
         broker.wait_for("an answer to CONNECT", self.answers)
 
-    def stop(self, expect=0):
-        self.wire.send_signal(signal.SIGTERM)
+    def ended(self):
+        """The wire goes after the broker: DPDK's memif driver takes a port's memory away when its peer
+        goes, which a worker in the midst of a burst may not survive."""
+        self.wire.kill()
         self.wire.wait(broker.PATIENCE)
-        return super().stop(expect)
+        broker.wait_for("the wire's interface to go", lambda: run(
+            "ip", "link", "show", "dev", self.interface, check=False).returncode != 0)
 
     def worker_threads(self):
         """The threads of the process that run workers, by the kernel's number."""
