@@ -213,7 +213,9 @@ bool worker_turn(struct worker *worker) {
      * the message there. Mail that finds no room does not keep us awake: the receiver wakes us when
      * it has some. But this turn is over for the others only when all it has to say is in the boxes
      * (router.h, epochs). */
-    bool unsent = mail_flush(worker->mailroom) > 0;
+    unsigned waiting = mail_flush(worker->mailroom);
+    bool unsent = waiting > 0;
+    __atomic_store_n(&worker->gauges.mail_waiting, waiting, __ATOMIC_RELAXED);
     if (__atomic_load_n(&worker->announce, __ATOMIC_RELAXED)) {
         __atomic_store_n(&worker->announce, false, __ATOMIC_RELAXED);
         ether_announce(worker->ether);

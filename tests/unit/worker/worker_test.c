@@ -280,12 +280,14 @@ static void a_turn_is_over_for_others_only_when_its_mail_is_sent(void **state) {
     routes_advance(world.routes, &token);
     turns(&world, 5);
     assert_false(routes_passed(world.routes, token));
+    assert_int_equal(worker_gauges(world.worker[0])->mail_waiting, 12 - 7);
     world.admin_away = false;
     turn(&world); /* the admin thread makes room */
     assert_false(routes_passed(world.routes, token));
     turns(&world, 2);
     assert_true(routes_passed(world.routes, token));
     assert_int_equal(world.inspected_count, 12);
+    assert_int_equal(worker_gauges(world.worker[0])->mail_waiting, 0);
 }
 
 static void a_worker_sleeps_when_there_is_nothing_to_do(void **state) {
