@@ -77,14 +77,13 @@ static int peer_find(const char *interface, struct peer *peer) {
     int left = (int)(len - (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)));
     struct rtattr *each = (struct rtattr *)((uint8_t *)NLMSG_DATA(&answer.header) +
                                             NLMSG_ALIGN(sizeof(struct ifinfomsg)));
-    for (; RTA_OK(each, left); each = RTA_NEXT(each, left)) {
+    for (; RTA_OK(each, left); each = RTA_NEXT(each, left))
         if (each->rta_type == IFLA_LINK)
             memcpy(&peer->index, RTA_DATA(each), sizeof peer->index);
         else if (each->rta_type == IFLA_LINK_NETNSID)
             memcpy(&peer->namespace, RTA_DATA(each), sizeof peer->namespace);
         else if ((each->rta_type & NLA_TYPE_MASK) == IFLA_LINKINFO)
             peer->veth = is_veth(each);
-    }
     return 0;
 }
 

@@ -12,9 +12,8 @@ struct auth {
 
 bool auth_add(struct auth *auth, const struct auth_link *link) {
     struct auth_link *links = realloc(auth->links, (auth->count + 1) * sizeof *links);
-    if (links == NULL) {
+    if (links == NULL)
         return false;
-    }
     links[auth->count++] = *link;
     auth->links = links;
     return true;
@@ -26,9 +25,8 @@ static bool add_configured(struct auth *auth, const struct config_auth *config, 
     bool made = config->kind == AUTH_ANONYMOUS
                     ? auth_anonymous(&link)
                     : auth_password_file(&link, loop, config->path, errors);
-    if (!made) {
+    if (!made)
         return false;
-    }
     if (!auth_add(auth, &link)) {
         fprintf(errors, "auth: there is no memory for the chain; free some\n");
         link.destroy(link.link);
@@ -44,9 +42,8 @@ struct auth *auth_create(const struct config *config, uv_loop_t *loop, FILE *err
         return NULL;
     }
     bool good = true;
-    for (unsigned i = 0; i < config->auth_count; i++) {
+    for (unsigned i = 0; i < config->auth_count; i++)
         good &= add_configured(auth, &config->auth[i], loop, errors);
-    }
     if (!good) {
         auth_destroy(auth);
         return NULL;
@@ -55,18 +52,15 @@ struct auth *auth_create(const struct config *config, uv_loop_t *loop, FILE *err
 }
 
 bool auth_idle(const struct auth *auth) {
-    for (unsigned i = 0; i < auth->count; i++) {
-        if (auth->links[i].idle != NULL && !auth->links[i].idle(auth->links[i].link)) {
+    for (unsigned i = 0; i < auth->count; i++)
+        if (auth->links[i].idle != NULL && !auth->links[i].idle(auth->links[i].link))
             return false;
-        }
-    }
     return true;
 }
 
 void auth_destroy(struct auth *auth) {
-    for (unsigned i = 0; i < auth->count; i++) {
+    for (unsigned i = 0; i < auth->count; i++)
         auth->links[i].destroy(auth->links[i].link);
-    }
     free(auth->links);
     free(auth);
 }
@@ -94,12 +88,10 @@ static int ask(struct auth_check *check) {
         check->early = -1;
         answer = link->check(link->link, check, check->request);
         check->inside = false;
-        if (answer == AUTH_LATER && check->early < 0) {
+        if (answer == AUTH_LATER && check->early < 0)
             return AUTH_PENDING;
-        }
-        if (answer == AUTH_LATER) {
+        if (answer == AUTH_LATER)
             answer = (enum auth_answer)check->early;
-        }
         check->link++;
     }
     return connack(answer);
@@ -126,9 +118,8 @@ void auth_answer(struct auth_check *check, enum auth_answer answer) {
     check->work = NULL;
     check->link++;
     int code = answer == AUTH_NOT_MINE ? ask(check) : connack(answer);
-    if (code != AUTH_PENDING) {
+    if (code != AUTH_PENDING)
         check->done(check, (uint8_t)code);
-    }
 }
 
 bool auth_reload(struct auth *auth, FILE *errors) {

@@ -33,12 +33,10 @@ static int by_name(const void *left, const void *right) {
 }
 
 void password_file_free(struct password_file *file) {
-    if (file == NULL) {
+    if (file == NULL)
         return;
-    }
-    for (size_t i = 0; i < file->count; i++) {
+    for (size_t i = 0; i < file->count; i++)
         free(file->users[i].name);
-    }
     free(file->users);
     free(file);
 }
@@ -48,16 +46,14 @@ static bool add_user(struct password_file *file, const char *name, size_t len, s
     if (file->count == file->room) {
         size_t room = file->room * 2 + 16;
         struct user *users = realloc(file->users, room * sizeof *users);
-        if (users == NULL) {
+        if (users == NULL)
             return false;
-        }
         file->users = users;
         file->room = room;
     }
     char *copy = malloc(len);
-    if (copy == NULL) {
+    if (copy == NULL)
         return false;
-    }
     memcpy(copy, name, len);
     file->users[file->count++] =
         (struct user){.name = copy, .len = len, .line = line, .hash = *hash};
@@ -68,9 +64,8 @@ static bool add_user(struct password_file *file, const char *name, size_t len, s
 static bool read_line(struct password_file *file, const char *path, char *text, size_t len,
                       size_t line, FILE *errors) {
     struct password_hash hash;
-    if (len == 0 || text[0] == '#') {
+    if (len == 0 || text[0] == '#')
         return true;
-    }
     const char *colon = strchr(text, ':');
     if (colon == NULL || colon == text || strlen(text) != len) {
         fprintf(errors, "%s:%zu: is not `user:hash`; write the line with mosquitto_passwd\n", path,
@@ -96,9 +91,8 @@ static bool read_lines(struct password_file *file, const char *path, FILE *input
     ssize_t len;
     bool good = true;
     for (size_t line = 1; (len = getline(&text, &room, input)) >= 0; line++) {
-        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
+        while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
             text[--len] = '\0';
-        }
         good &= read_line(file, path, text, (size_t)len, line, errors);
     }
     if (ferror(input)) {
@@ -111,9 +105,8 @@ static bool read_lines(struct password_file *file, const char *path, FILE *input
 
 static bool sort_users(struct password_file *file, const char *path, FILE *errors) {
     bool good = true;
-    if (file->count > 0) {
+    if (file->count > 0)
         qsort(file->users, file->count, sizeof *file->users, by_name);
-    }
     for (size_t i = 1; i < file->count; i++) {
         const struct user *first = &file->users[i - 1], *second = &file->users[i];
         if (compare(first->name, first->len, second->name, second->len) == 0) {
@@ -160,14 +153,12 @@ const struct password_hash *password_file_find(const struct password_file *file,
         size_t middle = low + (high - low) / 2;
         const struct user *candidate = &file->users[middle];
         int order = compare((const char *)user, len, candidate->name, candidate->len);
-        if (order == 0) {
+        if (order == 0)
             return &candidate->hash;
-        }
-        if (order < 0) {
+        if (order < 0)
             high = middle;
-        } else {
+        else
             low = middle + 1;
-        }
     }
     return NULL;
 }

@@ -13,19 +13,16 @@ static size_t decode(const char *text, size_t len, uint8_t *to, size_t room) {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     uint8_t decoded[BASE64_MAX / 4 * 3];
-    if (len == 0 || len % 4 != 0 || len > BASE64_MAX) {
+    if (len == 0 || len % 4 != 0 || len > BASE64_MAX)
         return 0;
-    }
     size_t plain = strspn(text, alphabet);
     size_t padding = plain < len ? len - plain : 0;
     if (padding > 2 || strncmp(text + len - padding, "==", padding) != 0 ||
-        EVP_DecodeBlock(decoded, (const uint8_t *)text, (int)len) < 0) {
+        EVP_DecodeBlock(decoded, (const uint8_t *)text, (int)len) < 0)
         return 0;
-    }
     size_t size = len / 4 * 3 - padding;
-    if (size > room) {
+    if (size > room)
         return 0;
-    }
     memcpy(to, decoded, size);
     return size;
 }
@@ -37,9 +34,8 @@ const char *password_hash_parse(const char *text, struct password_hash *hash) {
         size_t digits = strspn(text + 3, "0123456789");
         unsigned long iterations = strtoul(text + 3, &end, 10);
         if (digits == 0 || digits > 8 || *end != '$' || iterations < 1 ||
-            iterations > ITERATIONS_MAX) {
+            iterations > ITERATIONS_MAX)
             return "the number of iterations is not one from 1 to 10000000";
-        }
         hash->iterations = (uint32_t)iterations;
         text = end + 1;
     } else if (strncmp(text, "$6$", 3) == 0) {
@@ -50,14 +46,12 @@ const char *password_hash_parse(const char *text, struct password_hash *hash) {
     const char *dollar = strchr(text, '$');
     size_t salt =
         dollar != NULL ? decode(text, (size_t)(dollar - text), hash->salt, PASSWORD_SALT_MAX) : 0;
-    if (salt == 0) {
+    if (salt == 0)
         return "the salt is not 1 to 64 bytes in base64";
-    }
     hash->salt_len = (uint8_t)salt;
     if (decode(dollar + 1, strlen(dollar + 1), hash->hash, PASSWORD_HASH_BYTES) !=
-        PASSWORD_HASH_BYTES) {
+        PASSWORD_HASH_BYTES)
         return "the hash is not 64 bytes in base64";
-    }
     return NULL;
 }
 

@@ -44,24 +44,20 @@ static void verified(uv_work_t *work, int status) {
     bool good = job->good && job->known;
     job->link->jobs--;
     free_job(job);
-    if (check != NULL) {
+    if (check != NULL)
         auth_answer(check, status != 0 ? AUTH_UNAVAILABLE : good ? AUTH_YES : AUTH_BAD_PASSWORD);
-    }
 }
 
 static enum auth_answer check(void *context, struct auth_check *check,
                               const struct auth_request *request) {
     struct password_link *link = context;
-    if (request->username == NULL) {
+    if (request->username == NULL)
         return AUTH_NOT_MINE;
-    }
-    if (request->password == NULL) {
+    if (request->password == NULL)
         return AUTH_BAD_PASSWORD;
-    }
     struct job *job = malloc(sizeof *job + request->password_len);
-    if (job == NULL) {
+    if (job == NULL)
         return AUTH_UNAVAILABLE;
-    }
     /* An unknown user costs what a known one does. */
     const struct password_hash *hash =
         password_file_find(link->file, request->username, request->username_len);
@@ -90,9 +86,8 @@ static void cancel(void *context, struct auth_check *check) {
 static bool reload(void *context, FILE *errors) {
     struct password_link *link = context;
     struct password_file *file = password_file_load(link->path, errors);
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
     password_file_free(link->file);
     link->file = file;
     return true;
@@ -110,9 +105,8 @@ static void destroy(void *context) {
 
 bool auth_password_file(struct auth_link *out, uv_loop_t *loop, const char *path, FILE *errors) {
     struct password_file *file = password_file_load(path, errors);
-    if (file == NULL) {
+    if (file == NULL)
         return false;
-    }
     struct password_link *link = malloc(sizeof *link + strlen(path) + 1);
     if (link == NULL) {
         fprintf(errors, "%s: there is no memory for it; free some\n", path);

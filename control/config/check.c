@@ -28,14 +28,11 @@ static void check_threads(const struct reading *reading) {
 /* [DOMAIN:]BUS:DEVICE.FUNCTION in hexadecimal. */
 static bool pci_address(const char *text) {
     const char *form = strlen(text) == 7 ? "xx:xx.x" : "xxxx:xx:xx.x";
-    if (strlen(text) != strlen(form)) {
+    if (strlen(text) != strlen(form))
         return false;
-    }
-    for (; *form != '\0'; form++, text++) {
-        if (*form == 'x' ? strchr("0123456789abcdefABCDEF", *text) == NULL : *form != *text) {
+    for (; *form != '\0'; form++, text++)
+        if (*form == 'x' ? strchr("0123456789abcdefABCDEF", *text) == NULL : *form != *text)
             return false;
-        }
-    }
     return true;
 }
 
@@ -46,24 +43,20 @@ static void check_device(const struct reading *reading, unsigned i) {
     case PORT_TAP:
     case PORT_AF_PACKET:
     case PORT_AF_XDP:
-        if (strlen(port->device) > INTERFACE_NAME_MAX || strpbrk(port->device, "/ ,:") != NULL) {
+        if (strlen(port->device) > INTERFACE_NAME_MAX || strpbrk(port->device, "/ ,:") != NULL)
             right = "an interface name of at most 15 bytes without `/`, `:`, `,` and blanks";
-        }
         break;
     case PORT_MEMIF:
-        if (port->device[0] != '/' || strchr(port->device, ',') != NULL) {
+        if (port->device[0] != '/' || strchr(port->device, ',') != NULL)
             right = "the absolute path of a socket, without commas";
-        }
         break;
     case PORT_RING:
-        if (strlen(port->device) > INTERFACE_NAME_MAX || strpbrk(port->device, "/ ,:") != NULL) {
+        if (strlen(port->device) > INTERFACE_NAME_MAX || strpbrk(port->device, "/ ,:") != NULL)
             right = "a name of at most 15 bytes without `/`, `:`, `,` and blanks";
-        }
         break;
     case PORT_PCI:
-        if (!pci_address(port->device)) {
+        if (!pci_address(port->device))
             right = "a PCI address such as 0000:03:00.0";
-        }
         break;
     }
     if (right != NULL) {
@@ -84,9 +77,8 @@ static bool network_parse(const struct config_port *port, int family, struct net
     const char *text = family == AF_INET ? port->address : port->address6;
     char host[INET6_ADDRSTRLEN];
     size_t len = text == NULL ? 0 : strcspn(text, "/");
-    if (len == 0 || len >= sizeof host || text[len] == '\0') {
+    if (len == 0 || len >= sizeof host || text[len] == '\0')
         return false;
-    }
     memcpy(host, text, len);
     host[len] = '\0';
     *network = (struct network){.size = family == AF_INET ? sizeof(struct in_addr)
@@ -97,11 +89,9 @@ static bool network_parse(const struct config_port *port, int family, struct net
 
 /* Whether all bits after the prefix are `value`. */
 static bool host_bits_are(const struct network *network, unsigned value) {
-    for (unsigned bit = network->prefix; bit < network->size * 8; bit++) {
-        if ((network->address[bit / 8] >> (7 - bit % 8) & 1u) != value) {
+    for (unsigned bit = network->prefix; bit < network->size * 8; bit++)
+        if ((network->address[bit / 8] >> (7 - bit % 8) & 1u) != value)
             return false;
-        }
-    }
     return true;
 }
 
@@ -114,16 +104,14 @@ static const char *no_host(const struct network *network) {
         return "an IPv4 address in the form of IPv6, which is never on the wire; give it as "
                "`address`";
     }
-    if (network->prefix + 1 >= network->size * 8) {
+    if (network->prefix + 1 >= network->size * 8)
         return NULL;
-    }
     if (host_bits_are(network, 0)) {
         return ipv4 ? "the address of the network itself; give that of one host in it"
                     : "the anycast address of the network's routers; give that of one host in it";
     }
-    if (ipv4 && host_bits_are(network, 1)) {
+    if (ipv4 && host_bits_are(network, 1))
         return "the broadcast address of its network; give that of one host in it";
-    }
     return NULL;
 }
 
@@ -131,9 +119,8 @@ static void check_address(const struct reading *reading, unsigned i, int family)
     const struct config *config = &reading->loaded->config;
     const char *key = family == AF_INET ? "address" : "address6";
     struct network ours, other;
-    if (!network_parse(&config->ports[i], family, &ours)) {
+    if (!network_parse(&config->ports[i], family, &ours))
         return;
-    }
     const char *text = family == AF_INET ? config->ports[i].address : config->ports[i].address6;
     const char *wrong = no_host(&ours);
     if (wrong != NULL) {
@@ -155,9 +142,8 @@ static void check_port(const struct reading *reading, unsigned i) {
     const struct config *config = &reading->loaded->config;
     const struct config_port *port = &config->ports[i];
     struct mistakes *mistakes = reading->mistakes;
-    if (port->device == NULL) {
+    if (port->device == NULL)
         return; /* has been reported */
-    }
     check_device(reading, i);
     check_address(reading, i, AF_INET);
     check_address(reading, i, AF_INET6);
@@ -242,9 +228,8 @@ static void check_tcp(const struct reading *reading) {
 void check_config(const struct reading *reading) {
     const struct config *config = &reading->loaded->config;
     check_threads(reading);
-    for (unsigned i = 0; i < config->ports_count; i++) {
+    for (unsigned i = 0; i < config->ports_count; i++)
         check_port(reading, i);
-    }
     check_listeners(reading);
     check_auth(reading);
     check_tcp(reading);

@@ -16,14 +16,12 @@ static FILE *open_file(struct mistakes *mistakes, const char *path) {
     if (input == NULL || ferror(input)) {
         mistakes_add(mistakes, 0, "file: cannot be read: %s; give the name of a readable YAML file",
                      strerror(errno));
-        if (input != NULL) {
+        if (input != NULL)
             fclose(input);
-        }
         return NULL;
     }
-    if (first != EOF) {
+    if (first != EOF)
         ungetc(first, input); /* a pipe can't be rewound */
-    }
     return input;
 }
 
@@ -37,22 +35,19 @@ struct config *config_load(const char *path, const char *const *overrides, unsig
         (kept = loaded_alloc(reading.loaded, strlen(name) + 1)) == NULL) {
         fprintf(errors, "%s: there is no memory to read it; free some and try again\n", name);
         free(reading.mistakes);
-        if (reading.loaded != NULL) {
+        if (reading.loaded != NULL)
             loaded_free(reading.loaded);
-        }
         return NULL;
     }
     reading.loaded->config.path = strcpy(kept, name);
     FILE *input = path != NULL ? open_file(reading.mistakes, path) : NULL;
     if ((path == NULL || input != NULL) && read_config(&reading, input)) {
-        for (unsigned i = 0; i < overrides_count; i++) {
+        for (unsigned i = 0; i < overrides_count; i++)
             read_override(&reading, overrides[i], LINE_OVERRIDES + i);
-        }
         check_config(&reading);
     }
-    if (input != NULL) {
+    if (input != NULL)
         fclose(input);
-    }
     places_free(reading.places);
     if (mistakes_report(reading.mistakes, errors) > 0) {
         loaded_free(reading.loaded);
@@ -62,7 +57,6 @@ struct config *config_load(const char *path, const char *const *overrides, unsig
 }
 
 void config_free(struct config *config) {
-    if (config != NULL) {
+    if (config != NULL)
         loaded_free((struct loaded *)config);
-    }
 }

@@ -58,17 +58,15 @@ void mistakes_add(struct mistakes *mistakes, size_t line, const char *format, ..
 
 static int by_line(const void *left, const void *right) {
     const struct mistake *a = left, *b = right;
-    if (a->line != b->line) {
+    if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
-    }
     return a->order < b->order ? -1 : 1;
 }
 
 /* Text of the file and of overrides is quoted in mistakes: one mistake stays one line. */
 static void print_line(const char *text, FILE *out) {
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         fputc((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text, out);
-    }
 }
 
 static void print_place(const struct mistakes *mistakes, size_t line, FILE *out) {
@@ -85,9 +83,8 @@ static void print_place(const struct mistakes *mistakes, size_t line, FILE *out)
 
 size_t mistakes_report(struct mistakes *mistakes, FILE *out) {
     size_t count = mistakes->count;
-    if (count > 0) {
+    if (count > 0)
         qsort(mistakes->list, count, sizeof *mistakes->list, by_line);
-    }
     for (size_t i = 0; i < count; i++) {
         const struct mistake *mistake = &mistakes->list[i];
         print_place(mistakes, mistake->line, out);

@@ -35,14 +35,12 @@ static bool split(const char *text, struct override *override) {
     override->index[0] = '\0';
     if (*text == '[') {
         text = take(text + 1, "].=", override->index);
-        if (*text != ']' || override->index[strspn(override->index, "0123456789")] != '\0') {
+        if (*text != ']' || override->index[strspn(override->index, "0123456789")] != '\0')
             return false;
-        }
         text++;
     }
-    if (*text != '.') {
+    if (*text != '.')
         return false;
-    }
     text = take(text + 1, "=", override->key);
     override->value = text + 1;
     return *text == '=';
@@ -60,9 +58,8 @@ static bool find_item(struct walk *walk, const struct override *override, struct
                      section->name, section->name, override->key);
         return false;
     }
-    if (items == NULL) {
+    if (items == NULL)
         return false; /* the mistake in the list has been reported */
-    }
     unsigned long item = strtoul(override->index, NULL, 10); /* too long: ULONG_MAX */
     if (item >= count) {
         mistakes_add(mistakes, walk->line,
@@ -78,9 +75,8 @@ static bool find_item(struct walk *walk, const struct override *override, struct
 
 static bool find_target(struct walk *walk, const struct override *override, struct target *target) {
     unsigned s = 0, k = 0;
-    while (s < config_sections_count && strcmp(config_sections[s].name, override->section) != 0) {
+    while (s < config_sections_count && strcmp(config_sections[s].name, override->section) != 0)
         s++;
-    }
     if (s == config_sections_count) {
         unknown_name(walk, walk->line, "", override->section, NULL);
         return false;
@@ -93,12 +89,10 @@ static bool find_target(struct walk *walk, const struct override *override, stru
                      section->name, section->name, override->key);
         return false;
     }
-    if (section->preset != NULL && !find_item(walk, override, target)) {
+    if (section->preset != NULL && !find_item(walk, override, target))
         return false;
-    }
-    while (k < section->keys_count && strcmp(section->keys[k].name, override->key) != 0) {
+    while (k < section->keys_count && strcmp(section->keys[k].name, override->key) != 0)
         k++;
-    }
     if (k == section->keys_count) {
         unknown_name(walk, walk->line, target->path, override->key, section);
         return false;
@@ -112,9 +106,8 @@ static bool set_texts(struct walk *walk, const struct target *target, const yaml
     unsigned *count = (unsigned *)(void *)((uint8_t *)target->object + target->key->count_offset);
     char wrong[VALUE_ERROR_MAX];
     *count = 0;
-    if (node->type != YAML_SCALAR_NODE || is_null(node)) {
+    if (node->type != YAML_SCALAR_NODE || is_null(node))
         return read_key(walk, target->key, node, target->path, target->object);
-    }
     if (!value_add(walk->reading->loaded, target->key, text_of(node), node->data.scalar.length, 1,
                    target->object, wrong, sizeof wrong)) {
         wrong_value(walk, walk->line, target->path, target->key, wrong);
@@ -124,18 +117,16 @@ static bool set_texts(struct walk *walk, const struct target *target, const yaml
 }
 
 static bool set_value(struct walk *walk, const struct target *target, const yaml_node_t *node) {
-    if (target->key->type == VALUE_TEXTS) {
+    if (target->key->type == VALUE_TEXTS)
         return set_texts(walk, target, node);
-    }
     return read_key(walk, target->key, node, target->path, target->object);
 }
 
 /* Nothing stands behind the first document of `parser`. */
 static bool at_end(yaml_parser_t *parser) {
     yaml_document_t rest;
-    if (yaml_parser_load(parser, &rest) == 0) {
+    if (yaml_parser_load(parser, &rest) == 0)
         return false;
-    }
     bool end = yaml_document_get_root_node(&rest) == NULL;
     yaml_document_delete(&rest);
     return end;

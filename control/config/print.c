@@ -43,38 +43,33 @@ static void print_type(const struct key *key, FILE *out) {
         [VALUE_MAC] = "MAC address",  [VALUE_TEXTS] = "list of texts",
     };
     fputs(names[key->type], out);
-    if (key->unit != NULL) {
+    if (key->unit != NULL)
         fprintf(out, ", %s", key->unit);
-    }
 }
 
 static void print_range(const struct key *key, FILE *out) {
-    if (key->type == VALUE_NUMBER) {
+    if (key->type == VALUE_NUMBER)
         fprintf(out, "%" PRIu64 " to %" PRIu64, key->min, key->max);
-    } else if (key->type == VALUE_WORD) {
-        for (unsigned i = 0; key->words[i] != NULL; i++) {
+    else if (key->type == VALUE_WORD)
+        for (unsigned i = 0; key->words[i] != NULL; i++)
             fprintf(out, "%s`%s`", i > 0 ? ", " : "", key->words[i]);
-        }
-    }
 }
 
 void config_print_reference(FILE *out) {
     for (unsigned s = 0; s < config_sections_count; s++) {
         const struct section *section = &config_sections[s];
         fprintf(out, "%s### `%s`\n\n%s", s > 0 ? "\n" : "", section->name, section->text);
-        if (section->preset != NULL) {
+        if (section->preset != NULL)
             fprintf(out, " A list; default `%s`.", section->preset);
-        }
         fputs("\n\n| key | type | default | range | meaning |\n|---|---|---|---|---|\n", out);
         for (unsigned k = 0; k < section->keys_count; k++) {
             const struct key *key = &section->keys[k];
             fprintf(out, "| `%s` | ", key->name);
             print_type(key, out);
-            if (key->preset == NULL) {
+            if (key->preset == NULL)
                 fputs(" | must be given | ", out);
-            } else {
+            else
                 fprintf(out, " | `%s` | ", key->preset);
-            }
             print_range(key, out);
             fprintf(out, " | %s |\n", key->text);
         }

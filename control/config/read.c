@@ -25,14 +25,11 @@ void places_free(struct places *places) {
 /* The place of a section in the table, and of a key in it (CONFIG_KEYS_MAX: none). */
 static unsigned find(const char *section, const char *key, unsigned *k) {
     unsigned s = 0;
-    while (strcmp(config_sections[s].name, section) != 0) {
+    while (strcmp(config_sections[s].name, section) != 0)
         s++;
-    }
-    for (*k = 0; key != NULL && *k < config_sections[s].keys_count; ++*k) {
-        if (strcmp(config_sections[s].keys[*k].name, key) == 0) {
+    for (*k = 0; key != NULL && *k < config_sections[s].keys_count; ++*k)
+        if (strcmp(config_sections[s].keys[*k].name, key) == 0)
             return s;
-        }
-    }
     *k = CONFIG_KEYS_MAX;
     return s;
 }
@@ -43,17 +40,15 @@ void place_note(struct places *places, const struct section *section, unsigned i
     places->key[s][item][k] = line;
     places->wrong[s][item][k] = !good;
     /* An override also stands for an entry of which the file says nothing. */
-    if (line >= LINE_OVERRIDES && places->section[s] == 0 && places->item[s][item] == 0) {
+    if (line >= LINE_OVERRIDES && places->section[s] == 0 && places->item[s][item] == 0)
         places->item[s][item] = line;
-    }
 }
 
 size_t place_line(const struct places *places, const char *section, unsigned item,
                   const char *key) {
     unsigned k, s = find(section, key, &k);
-    if (k < CONFIG_KEYS_MAX && places->key[s][item][k] > 0) {
+    if (k < CONFIG_KEYS_MAX && places->key[s][item][k] > 0)
         return places->key[s][item][k];
-    }
     return places->item[s][item] > 0 ? places->item[s][item] : places->section[s];
 }
 
@@ -66,13 +61,11 @@ static void set_presets(struct walk *walk, const struct section *section, void *
     char wrong[VALUE_ERROR_MAX];
     for (unsigned k = 0; k < section->keys_count; k++) {
         const struct key *key = &section->keys[k];
-        if (key->preset == NULL || key->type == VALUE_TEXTS) {
+        if (key->preset == NULL || key->type == VALUE_TEXTS)
             continue;
-        }
         if (!value_set(walk->reading->loaded, key, key->preset, strlen(key->preset),
-                       strcmp(key->preset, "null") == 0, object, wrong, sizeof wrong)) {
+                       strcmp(key->preset, "null") == 0, object, wrong, sizeof wrong))
             wrong_value(walk, 0, section->name, key, wrong); /* memory, or a wrong table */
-        }
     }
 }
 
@@ -90,9 +83,8 @@ static void read_mapping(struct walk *walk, const struct section *section, unsig
             continue;
         }
         unsigned k = 0;
-        while (k < section->keys_count && strcmp(section->keys[k].name, text_of(name)) != 0) {
+        while (k < section->keys_count && strcmp(section->keys[k].name, text_of(name)) != 0)
             k++;
-        }
         if (k == section->keys_count) {
             unknown_name(walk, line_of(walk, name), path, text_of(name), section);
         } else if (seen[k] != 0) {
@@ -103,16 +95,13 @@ static void read_mapping(struct walk *walk, const struct section *section, unsig
             seen[k] = line_of(walk, name);
             bool good = read_key(walk, &section->keys[k],
                                  yaml_document_get_node(walk->document, pair->value), path, object);
-            if (walk->noted) {
+            if (walk->noted)
                 place_note(walk->reading->places, section, item, &section->keys[k], seen[k], good);
-            }
         }
     }
-    for (unsigned k = 0; k < section->keys_count; k++) {
-        if (section->keys[k].preset == NULL && seen[k] == 0) {
+    for (unsigned k = 0; k < section->keys_count; k++)
+        if (section->keys[k].preset == NULL && seen[k] == 0)
             wrong_value(walk, line_of(walk, node), path, &section->keys[k], "is missing");
-        }
-    }
 }
 
 static void read_list(struct walk *walk, const struct section *section, const yaml_node_t *node) {
@@ -142,9 +131,8 @@ static void read_list(struct walk *walk, const struct section *section, const ya
             yaml_document_get_node(walk->document, node->data.sequence.items.start[i]);
         char path[PATH_MAX_BYTES];
         snprintf(path, sizeof path, "%s[%u]", section->name, i);
-        if (walk->noted) {
+        if (walk->noted)
             walk->reading->places->item[s][i] = line_of(walk, item);
-        }
         if (item->type != YAML_MAPPING_NODE) {
             mistakes_add(mistakes, line_of(walk, item), "%s: is not a mapping; give `%s: VALUE`",
                          path, section->keys[0].name);
@@ -192,9 +180,8 @@ static void read_preset(struct reading *reading, const struct section *section) 
 static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
     const yaml_node_t *root = yaml_document_get_root_node(walk->document);
     struct mistakes *mistakes = walk->reading->mistakes;
-    if (root == NULL || is_null(root)) {
+    if (root == NULL || is_null(root))
         return; /* an empty file: all defaults */
-    }
     if (root->type != YAML_MAPPING_NODE) {
         mistakes_add(mistakes, line_of(walk, root),
                      "file: is not a mapping; give sections such as `mqtt:` with keys below them");
@@ -209,9 +196,8 @@ static void read_root(struct walk *walk, bool given[SECTIONS_MAX]) {
             continue;
         }
         unsigned s = 0;
-        while (s < config_sections_count && strcmp(config_sections[s].name, text_of(name)) != 0) {
+        while (s < config_sections_count && strcmp(config_sections[s].name, text_of(name)) != 0)
             s++;
-        }
         if (s == config_sections_count) {
             unknown_name(walk, line_of(walk, name), "", text_of(name), NULL);
         } else if (given[s]) {
@@ -283,18 +269,13 @@ bool read_config(struct reading *reading, FILE *input) {
         mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
         return false;
     }
-    for (unsigned s = 0; s < config_sections_count; s++) {
-        if (config_sections[s].preset == NULL) {
+    for (unsigned s = 0; s < config_sections_count; s++)
+        if (config_sections[s].preset == NULL)
             set_presets(&defaults, &config_sections[s], &reading->loaded->config);
-        }
-    }
-    if (input != NULL && !read_file(reading, input, given)) {
+    if (input != NULL && !read_file(reading, input, given))
         return false;
-    }
-    for (unsigned s = 0; s < config_sections_count; s++) {
-        if (config_sections[s].preset != NULL && !given[s]) {
+    for (unsigned s = 0; s < config_sections_count; s++)
+        if (config_sections[s].preset != NULL && !given[s])
             read_preset(reading, &config_sections[s]);
-        }
-    }
     return true;
 }

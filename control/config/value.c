@@ -15,9 +15,8 @@ struct block {
 
 void *loaded_alloc(struct loaded *loaded, size_t size) {
     struct block *block = calloc(1, sizeof *block + size);
-    if (block == NULL) {
+    if (block == NULL)
         return NULL;
-    }
     block->next = loaded->blocks;
     loaded->blocks = block;
     return block->bytes;
@@ -134,27 +133,22 @@ static bool cpus_valid(const char *text) {
     for (;;) {
         char *end;
         size_t len = strspn(text, "0123456789");
-        if (len == 0 || len > 4) {
+        if (len == 0 || len > 4)
             return false;
-        }
         unsigned long first = strtoul(text, &end, 10), last = first;
         if (*end == '-') {
             text = end + 1;
             len = strspn(text, "0123456789");
-            if (len == 0 || len > 4) {
+            if (len == 0 || len > 4)
                 return false;
-            }
             last = strtoul(text, &end, 10);
         }
-        if (last > CPU_MAX || first > last) {
+        if (last > CPU_MAX || first > last)
             return false;
-        }
-        if (*end == '\0') {
+        if (*end == '\0')
             return true;
-        }
-        if (*end != ',') {
+        if (*end != ',')
             return false;
-        }
         text = end + 1;
     }
 }
@@ -164,9 +158,8 @@ static bool prefix_valid(int family, const char *text, uint8_t address[16]) {
     char copy[64];
     const char *slash = strchr(text, '/');
     size_t len = slash != NULL ? (size_t)(slash - text) : sizeof copy;
-    if (len >= sizeof copy || !digits(slash + 1, strlen(slash + 1)) || strlen(slash + 1) > 3) {
+    if (len >= sizeof copy || !digits(slash + 1, strlen(slash + 1)) || strlen(slash + 1) > 3)
         return false;
-    }
     memcpy(copy, text, len);
     copy[len] = '\0';
     unsigned long prefix = strtoul(slash + 1, NULL, 10);
@@ -193,9 +186,8 @@ static bool mac_valid(const char *text, size_t len) {
     if (len != 17 || strspn(text, "0123456789abcdefABCDEF:") != len ||
         sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &octets[0], &octets[1], &octets[2], &octets[3],
                &octets[4], &octets[5], &end) != 6 ||
-        end != 17) {
+        end != 17)
         return false;
-    }
     unsigned any = octets[0] | octets[1] | octets[2] | octets[3] | octets[4] | octets[5];
     return any != 0 && (octets[0] & 1) == 0;
 }
@@ -230,9 +222,8 @@ static bool text_valid(const struct key *key, const char *text, size_t len, char
     default:
         break;
     }
-    if (!good) {
+    if (!good)
         snprintf(wrong, size, "`%s` is not that", text);
-    }
     return good;
 }
 
@@ -269,9 +260,8 @@ bool value_set(struct loaded *loaded, const struct key *key, const char *text, s
         snprintf(wrong, size, "`%s` is one text", text);
         return false;
     default:
-        if (!text_valid(key, text, len, wrong, size)) {
+        if (!text_valid(key, text, len, wrong, size))
             return false;
-        }
         *(const char **)at = keep_text(loaded, text, len, wrong, size);
         return *(const char **)at != NULL;
     }
@@ -281,17 +271,15 @@ bool value_add(struct loaded *loaded, const struct key *key, const char *text, s
                unsigned room, void *object, char *wrong, size_t size) {
     const char ***texts = (const char ***)(void *)((uint8_t *)object + key->offset);
     unsigned *count = (unsigned *)(void *)((uint8_t *)object + key->count_offset);
-    if (!text_valid(key, text, len, wrong, size)) {
+    if (!text_valid(key, text, len, wrong, size))
         return false;
-    }
     if (*count == 0 && (*texts = loaded_alloc(loaded, room * sizeof **texts)) == NULL) {
         snprintf(wrong, size, "no memory");
         return false;
     }
     const char *copy = keep_text(loaded, text, len, wrong, size);
-    if (copy == NULL) {
+    if (copy == NULL)
         return false;
-    }
     (*texts)[(*count)++] = copy;
     return true;
 }
@@ -304,13 +292,12 @@ static void print_text(const char *text, FILE *out) {
     fputc('"', out);
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
+        if (c == '"' || c == '\\')
             fprintf(out, "\\%c", c);
-        } else if (c < 0x20 || c == 0x7f) {
+        else if (c < 0x20 || c == 0x7f)
             fprintf(out, "\\x%02x", c);
-        } else {
+        else
             fputc(c, out);
-        }
     }
     fputc('"', out);
 }

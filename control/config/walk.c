@@ -5,12 +5,10 @@
 static unsigned distance(const char *a, const char *b) {
     unsigned row[SHOWN_MAX + 1];
     size_t a_len = strlen(a), b_len = strlen(b);
-    if (a_len > SHOWN_MAX || b_len > SHOWN_MAX) {
+    if (a_len > SHOWN_MAX || b_len > SHOWN_MAX)
         return SHOWN_MAX;
-    }
-    for (unsigned j = 0; j <= b_len; j++) {
+    for (unsigned j = 0; j <= b_len; j++)
         row[j] = j;
-    }
     for (unsigned i = 1; i <= a_len; i++) {
         unsigned diagonal = row[0];
         row[0] = i;
@@ -26,9 +24,8 @@ static unsigned distance(const char *a, const char *b) {
 
 /* The `i`th name that could stand here, or NULL at the end. */
 static const char *name_at(const struct section *section, unsigned i) {
-    if (section == NULL) {
+    if (section == NULL)
         return i < config_sections_count ? config_sections[i].name : NULL;
-    }
     return i < section->keys_count ? section->keys[i].name : NULL;
 }
 
@@ -53,9 +50,8 @@ void unknown_name(struct walk *walk, size_t line, const char *path, const char *
     }
     char list[VALUE_ERROR_MAX] = "";
     size_t used = 0;
-    for (unsigned i = 0; (other = name_at(section, i)) != NULL && used < sizeof list; i++) {
+    for (unsigned i = 0; (other = name_at(section, i)) != NULL && used < sizeof list; i++)
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", other);
-    }
     mistakes_add(walk->reading->mistakes, line, "%s%s%s: there is no such key; there are: %s", path,
                  dot, shown, list);
 }

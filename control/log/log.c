@@ -77,11 +77,9 @@ static size_t utf8_char(const char *text) {
                  : b[0] >= 0xe0 && b[0] <= 0xef ? 3
                  : b[0] >= 0xc2 && b[0] <= 0xdf ? 2
                                                 : 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((b[i] & 0xc0) != 0x80) {
+    for (size_t i = 1; i < len; i++)
+        if ((b[i] & 0xc0) != 0x80)
             return 0;
-        }
-    }
     bool bad =
         (len == 2 && b[0] == 0xc2 && b[1] < 0xa0) || (len == 3 && b[0] == 0xe0 && b[1] < 0xa0) ||
         (len == 3 && b[0] == 0xed && b[1] > 0x9f) || (len == 4 && b[0] == 0xf0 && b[1] < 0x90) ||
@@ -133,21 +131,18 @@ size_t log_format(char bytes[LOG_LINE_MAX], enum config_log_format format, uint6
     bool cut = line.cut;
     len = line.len;
     memcpy(bytes + len, "...\"}\n", 6);
-    if (!cut) {
+    if (!cut)
         memcpy(bytes + len, "\"}\n", 3);
-    }
     len += cut ? 3 : 0;
-    if (json) {
+    if (json)
         len += 2;
-    }
     bytes[len++] = '\n';
     return len;
 }
 
 void log_write(enum config_log_level level, const char *part, const char *format, ...) {
-    if (!log_enabled(level)) {
+    if (!log_enabled(level))
         return;
-    }
     char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
     va_list arguments;
     va_start(arguments, format);

@@ -15,25 +15,21 @@ static int rank(uint8_t character) {
 
 static int compare(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len) {
     size_t len = a_len < b_len ? a_len : b_len;
-    for (size_t i = 0; i < len; i++) {
-        if (a[i] != b[i]) {
+    for (size_t i = 0; i < len; i++)
+        if (a[i] != b[i])
             return rank(a[i]) - rank(b[i]);
-        }
-    }
     return 0;
 }
 
 int topic_order(const uint8_t *topic, size_t len, const struct topic_place *place) {
     int order = compare(topic, len, place->head, place->head_len);
-    if (order != 0 || len < place->head_len) {
+    if (order != 0 || len < place->head_len)
         return order != 0 ? order : -1;
-    }
     topic += place->head_len;
     len -= place->head_len;
     order = compare(topic, len, place->tail, place->tail_len);
-    if (order != 0) {
+    if (order != 0)
         return order;
-    }
     return (len > place->tail_len) - (len < place->tail_len);
 }
 
@@ -64,36 +60,31 @@ enum topic_step topic_step(const uint8_t *filter, size_t filter_len, const uint8
     for (;;) {
         size_t f_len = level_len(filter + f, filter_len - f);
         size_t t_len = level_len(topic + t, len - t);
-        if (f_len == 1 && filter[f] == '#') {
+        if (f_len == 1 && filter[f] == '#')
             return STEP_MATCH;
-        }
         if (f_len == 1 && filter[f] == '+') {
             plus = true;
             plus_end = t + t_len;
         } else {
             int order = compare(topic + t, t_len, filter + f, f_len);
-            if (order == 0) {
+            if (order == 0)
                 order = (t_len > f_len) - (t_len < f_len);
-            }
             if (order < 0) {
                 *place = (struct topic_place){topic, filter + f, t, f_len};
                 return STEP_SEEK;
             }
-            if (order > 0) {
+            if (order > 0)
                 return behind_plus(topic, plus_end, plus, place);
-            }
         }
         f += f_len;
         t += t_len;
         if (t == len) {
-            if (f == filter_len || (filter_len - f == 2 && filter[f + 1] == '#')) {
+            if (f == filter_len || (filter_len - f == 2 && filter[f + 1] == '#'))
                 return STEP_MATCH; /* `a/#` matches `a` (4.7.1.2) */
-            }
-            return STEP_NEXT; /* what is below it follows */
+            return STEP_NEXT;      /* what is below it follows */
         }
-        if (f == filter_len) {
+        if (f == filter_len)
             return behind(topic, t, place); /* too deep, like all beside it */
-        }
         f++;
         t++;
     }
@@ -103,9 +94,8 @@ struct topic_place topic_start(const uint8_t *filter, size_t len) {
     size_t literal = 0; /* whole levels without wildcards, with the slashes between them */
     for (size_t f = 0; f < len;) {
         size_t level = level_len(filter + f, len - f);
-        if (level == 1 && (filter[f] == '+' || filter[f] == '#')) {
+        if (level == 1 && (filter[f] == '+' || filter[f] == '#'))
             break;
-        }
         literal = f + level;
         f += level + 1;
     }

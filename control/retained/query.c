@@ -79,9 +79,8 @@ void queries_init(struct queries *queries, const struct queries_use *use) {
 static void free_query(struct queries *queries, struct query *query) {
     struct parcels *parcels = queries->use.parcels;
     retained_cursor_end(queries->use.retained, &query->cursor);
-    if (query->unsent != NULL) {
+    if (query->unsent != NULL)
         parcel_release(parcels, query->unsent);
-    }
     parcel_release(parcels, query->filter);
     take_out(query);
     table_remove(&queries->table, name_hash(query->from, query->operation),
@@ -91,11 +90,9 @@ static void free_query(struct queries *queries, struct query *query) {
 
 void queries_free(struct queries *queries) {
     struct query_list *lists[] = {&queries->token, &queries->drain, &queries->run, &queries->idle};
-    for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++) {
-        while (lists[i]->first != NULL) {
+    for (unsigned i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        while (lists[i]->first != NULL)
             free_query(queries, lists[i]->first);
-        }
-    }
     table_free(&queries->table);
 }
 
@@ -120,9 +117,8 @@ static void end(struct queries *queries, struct query *query) {
 
 static struct query *new_query(struct queries *queries, const struct mail *mail) {
     struct query *query = slab_alloc(&queries->slab);
-    if (query == NULL) {
+    if (query == NULL)
         return NULL;
-    }
     *query = (struct query){
         .conn = mail->conn,
         .generation = mail->generation,
@@ -145,13 +141,11 @@ static struct query *new_query(struct queries *queries, const struct mail *mail)
 
 static void more(struct queries *queries, const struct mail *mail) {
     struct query *query = find(queries, mail->from, mail->retained_query.operation);
-    if (query == NULL) {
+    if (query == NULL)
         return; /* its end is on the way */
-    }
     query->credit += MAIL_RETAINED_BATCH;
-    if (query->list == &queries->idle) {
+    if (query->list == &queries->idle)
         move_to(&queries->run, query);
-    }
 }
 
 void queries_mail(struct queries *queries, const struct mail *mail) {
@@ -172,9 +166,8 @@ static bool send_message(struct queries *queries, struct query *query, struct me
     /* A parcel has one holder: another thread gets a copy. */
     struct message *copy =
         query->from == parcels->self ? message_ref(message) : message_copy(parcels, message);
-    if (copy == NULL) {
+    if (copy == NULL)
         return false;
-    }
     struct mail mail = {.type = MAIL_RETAINED,
                         .conn = query->conn,
                         .generation = query->generation,
@@ -189,29 +182,25 @@ static bool send_message(struct queries *queries, struct query *query, struct me
 static bool walk(struct queries *queries, struct query *query, unsigned *steps) {
     struct retained *retained = queries->use.retained;
     while (*steps > 0 && query->credit > 0) {
-        if (queries->use.pressed(queries->use.owner, query->from)) {
+        if (queries->use.pressed(queries->use.owner, query->from))
             return false;
-        }
         struct message *message = query->unsent;
         uint64_t epoch = 0;
         if (message == NULL) {
             message = retained_next(retained, &query->cursor, query->filter->bytes,
                                     query->filter->len, steps, &epoch);
-            if (message != NULL && epoch >= query->epoch) {
+            if (message != NULL && epoch >= query->epoch)
                 message = NULL; /* that one is routed to the asker */
-            }
             query->unsent = message != NULL ? message_ref(message) : NULL;
         }
         if (message != NULL) {
-            if (!send_message(queries, query, message)) {
+            if (!send_message(queries, query, message))
                 return false;
-            }
             parcel_release(queries->use.parcels, query->unsent);
             query->unsent = NULL;
         }
-        if (query->cursor.ended) {
+        if (query->cursor.ended)
             return true;
-        }
     }
     return true;
 }
@@ -235,19 +224,16 @@ static bool run(struct queries *queries) {
             move_to(&queries->run, query);
             again |= went;
         }
-        if (last) {
+        if (last)
             return again;
-        }
     }
     return queries->run.first != NULL;
 }
 
 bool queries_turn(struct queries *queries, bool drained) {
-    if (queries->drain.first != NULL && (drained || ++queries->drain_turns >= DRAIN_TURNS)) {
-        while (queries->drain.first != NULL) {
+    if (queries->drain.first != NULL && (drained || ++queries->drain_turns >= DRAIN_TURNS))
+        while (queries->drain.first != NULL)
             move_to(&queries->run, queries->drain.first);
-        }
-    }
     /* Those whose token is reached while others drain wait for the next time. */
     for (struct query *query = queries->drain.first == NULL ? queries->token.first : NULL;
          query != NULL;) {

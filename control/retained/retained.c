@@ -48,9 +48,8 @@ static size_t node_size(unsigned height) {
 }
 
 void retained_destroy(struct retained *retained) {
-    if (retained == NULL) {
+    if (retained == NULL)
         return;
-    }
     for (struct node *node = node_at(retained, retained->first[0]); node != NULL;) {
         struct node *next = node_at(retained, node->next[0]);
         parcel_release(retained->parcels, node->message);
@@ -87,9 +86,8 @@ static void seek_links(struct retained *retained, const struct topic_place *plac
     for (unsigned level = HEIGHT_MAX; level-- > 0;) {
         struct node *node;
         while ((node = node_at(retained, next[level])) != NULL &&
-               topic_order(message_topic(node->message), node->message->topic_len, place) < 0) {
+               topic_order(message_topic(node->message), node->message->topic_len, place) < 0)
             next = node->next;
-        }
         links[level] = &next[level];
     }
 }
@@ -134,14 +132,12 @@ enum retained_result retained_put(struct retained *retained, struct message *mes
         replace_message(retained, node, message, epoch);
         return RETAINED_STORED;
     }
-    if (retained->count >= retained->limit) {
+    if (retained->count >= retained->limit)
         return RETAINED_FULL;
-    }
     unsigned height = random_height(retained);
     node = pool_alloc(retained->parcels->pool, node_size(height));
-    if (node == NULL) {
+    if (node == NULL)
         return RETAINED_NO_MEMORY;
-    }
     ref_t ref = arena_ref(retained->base, node);
     uint64_t hash = topic_hash(message_topic(message), message->topic_len);
     if (!table_insert(&retained->table, hash, ref)) {
@@ -164,16 +160,14 @@ enum retained_result retained_put(struct retained *retained, struct message *mes
 
 bool retained_delete(struct retained *retained, const uint8_t *topic, size_t len) {
     struct node *node = find(retained, topic, len);
-    if (node == NULL) {
+    if (node == NULL)
         return false;
-    }
     ref_t ref = arena_ref(retained->base, node);
     struct topic_place place = place_of(node->message);
     ref_t *links[HEIGHT_MAX];
     seek_links(retained, &place, links);
-    for (unsigned level = 0; level < node->height; level++) {
+    for (unsigned level = 0; level < node->height; level++)
         *links[level] = node->next[level];
-    }
     table_remove(&retained->table, topic_hash(topic, len), ref);
     retained->count--;
     retained->deleted++;
@@ -186,9 +180,8 @@ bool retained_delete(struct retained *retained, const uint8_t *topic, size_t len
 struct message *retained_get(const struct retained *retained, const uint8_t *topic, size_t len,
                              uint64_t *epoch) {
     struct node *node = find(retained, topic, len);
-    if (node == NULL) {
+    if (node == NULL)
         return NULL;
-    }
     *epoch = node->epoch;
     return node->message;
 }
@@ -196,9 +189,8 @@ struct message *retained_get(const struct retained *retained, const uint8_t *top
 /* The cursor stands before `node`; NULL ends the walk. */
 static void stand(struct retained *retained, struct retained_cursor *cursor,
                   const struct node *node) {
-    if (cursor->at != NULL) {
+    if (cursor->at != NULL)
         parcel_release(retained->parcels, cursor->at);
-    }
     cursor->at = node != NULL ? message_ref(node->message) : NULL;
     cursor->node = node != NULL ? arena_ref(retained->base, node) : 0;
     cursor->deleted = retained->deleted;
@@ -207,9 +199,8 @@ static void stand(struct retained *retained, struct retained_cursor *cursor,
 
 static struct node *resume(struct retained *retained, const struct retained_cursor *cursor,
                            const uint8_t *filter, size_t len) {
-    if (cursor->begun && cursor->deleted == retained->deleted) {
+    if (cursor->begun && cursor->deleted == retained->deleted)
         return node_at(retained, cursor->node);
-    }
     struct topic_place place = cursor->begun ? place_of(cursor->at) : topic_start(filter, len);
     return seek(retained, &place);
 }
@@ -223,9 +214,8 @@ static struct message *next_exact(struct retained *retained, struct retained_cur
 struct message *retained_next(struct retained *retained, struct retained_cursor *cursor,
                               const uint8_t *filter, size_t len, unsigned *budget,
                               uint64_t *epoch) {
-    if (cursor->ended || *budget == 0) {
+    if (cursor->ended || *budget == 0)
         return NULL;
-    }
     if (!topic_filter_has_wildcard(filter, len)) {
         --*budget;
         return next_exact(retained, cursor, filter, len, epoch);
@@ -259,9 +249,8 @@ struct message *retained_next(struct retained *retained, struct retained_cursor 
 }
 
 void retained_cursor_end(struct retained *retained, struct retained_cursor *cursor) {
-    if (cursor->at != NULL) {
+    if (cursor->at != NULL)
         parcel_release(retained->parcels, cursor->at);
-    }
     *cursor = (struct retained_cursor){0};
 }
 

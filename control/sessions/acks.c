@@ -21,9 +21,8 @@ struct session *mail_session(struct shard *shard, const struct mail *mail) {
 
 void ack_mail(struct shard *shard, const struct mail *mail) {
     struct session *session = mail_session(shard, mail);
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
     struct sending sending = {shard, directory_at(&shard->directory, session->client)};
     struct window_use use = session_use(&sending);
     bool known = false;
@@ -62,12 +61,10 @@ static void not_noted(struct shard *shard, const struct client *client) {
 
 void qos2_in_mail(struct shard *shard, const struct mail *mail) {
     struct session *session = mail_session(shard, mail);
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
-    if (!mail->qos2_in.held) {
+    if (!mail->qos2_in.held)
         packet_ids_remove(&session->received, &shard->pool, mail->qos2_in.packet_id);
-    } else if (!packet_ids_add(&session->received, &shard->pool, mail->qos2_in.packet_id)) {
+    else if (!packet_ids_add(&session->received, &shard->pool, mail->qos2_in.packet_id))
         not_noted(shard, directory_at(&shard->directory, session->client));
-    }
 }

@@ -97,9 +97,8 @@ static void free_connect(struct shard *shard, struct connect *connect) {
 }
 
 static void client_remove_unused(struct shard *shard, struct client *client) {
-    if (!(client->flags & CLIENT_CONNECTED) && client->session == 0 && client->connect == 0) {
+    if (!(client->flags & CLIENT_CONNECTED) && client->session == 0 && client->connect == 0)
         directory_remove(&shard->directory, client);
-    }
 }
 
 static void send_refusal(struct shard *shard, uint8_t worker, ref_t conn, uint32_t generation,
@@ -115,9 +114,8 @@ static void refuse(struct shard *shard, struct connect *connect, uint8_t code) {
     if (log_enabled(LOG_LEVEL_INFO) &&
         log_pass(&shard->connects.refusals, shard->now, REFUSALS_US, REFUSALS_LOGGED, &left_out)) {
         char others[40] = "";
-        if (left_out > 0) {
+        if (left_out > 0)
             snprintf(others, sizeof others, " (and %u others before)", left_out);
-        }
         log_info("sessions", "client %s from %s is refused with code %u%s",
                  log_quoted(connect->auth.client_id, connect->auth.client_id_len).text,
                  log_address(connect->request->remote, connect->request->remote_port).text, code,
@@ -144,14 +142,12 @@ static void supersede(struct shard *shard, struct connect *connect) {
 static bool make_packet_ids(struct shard *shard, const struct session *session,
                             struct parcel **parcel) {
     *parcel = NULL;
-    if (session == NULL || session->received.count == 0) {
+    if (session == NULL || session->received.count == 0)
         return true;
-    }
     size_t bytes = session->received.count * sizeof(uint16_t);
     struct packet_ids *ids = parcel_new(&shard->parcels, sizeof *ids + bytes);
-    if (ids == NULL) {
+    if (ids == NULL)
         return false;
-    }
     ids->count = (uint16_t)session->received.count;
     memcpy(ids->ids, session->received.ids, bytes);
     *parcel = &ids->parcel;
@@ -169,12 +165,10 @@ static bool prepare(struct shard *shard, struct connect *connect, struct client 
                     struct parcel **ids) {
     *ids = NULL;
     if (!client_set_username(&shard->directory, client, connect->auth.username,
-                             connect->auth.username_len)) {
+                             connect->auth.username_len))
         return false;
-    }
-    if (clean) {
+    if (clean)
         return true;
-    }
     struct session *session = session_at(shard, client->session);
     return session != NULL ? make_packet_ids(shard, session, ids)
                            : session_new(shard, client) != NULL;
@@ -221,9 +215,8 @@ static void let_in(struct shard *shard, struct connect *connect, struct client *
     shard->connected++;
     count(&shard->counters, COUNTER_CONTROL_ACCEPTED);
     free_connect(shard, connect);
-    if (!clean) {
+    if (!clean)
         session_online(shard, session_at(shard, client->session));
-    }
 }
 
 /* A client without identifier gets one that is its alone, and that this shard owns (MQTT-3.1.3-6).
@@ -339,13 +332,11 @@ static void read_request(struct connect *connect) {
 
 /* NULL: there is no room for one more. */
 static struct connect *new_connect(struct shard *shard, const struct mail *mail) {
-    if (table_count(&shard->connects.table) >= CONNECTS_MAX) {
+    if (table_count(&shard->connects.table) >= CONNECTS_MAX)
         return NULL;
-    }
     struct connect *connect = slab_alloc(&shard->connects.slab);
-    if (connect == NULL) {
+    if (connect == NULL)
         return NULL;
-    }
     *connect = (struct connect){.conn = mail->conn,
                                 .generation = mail->generation,
                                 .sequence = ++shard->connects.sequence,
@@ -379,9 +370,8 @@ static void give_up(struct shard *shard, struct connect *connect) {
 void connect_mail(struct shard *shard, const struct mail *mail) {
     count(&shard->counters, COUNTER_CONTROL_CONNECTS);
     struct connect *before = find(shard, mail->from, mail->conn);
-    if (before != NULL) {
+    if (before != NULL)
         give_up(shard, before); /* of an earlier life of that connection's memory */
-    }
     struct connect *connect = new_connect(shard, mail);
     if (connect == NULL) {
         count(&shard->counters, COUNTER_CONTROL_CONNECT_OVERLOAD);
@@ -396,18 +386,16 @@ void connect_mail(struct shard *shard, const struct mail *mail) {
         return;
     }
     int code = auth_start(shard->auth, &connect->check, &connect->auth);
-    if (code != AUTH_PENDING) {
+    if (code != AUTH_PENDING)
         authenticated(shard, connect, (uint8_t)code);
-    }
 }
 
 static void disconnected(struct shard *shard, struct client *client) {
     client->flags &= (uint8_t) ~(CLIENT_CONNECTED | CLIENT_CLOSING);
     client->since = shard->wall_clock;
     shard->connected--;
-    if (client->session != 0) {
+    if (client->session != 0)
         session_offline(shard, session_at(shard, client->session));
-    }
     if (client->connect != 0) {
         struct connect *waiting = arena_at(shard->pool.base, client->connect);
         client->connect = 0;
@@ -423,13 +411,11 @@ void closed_mail(struct shard *shard, const struct mail *mail) {
         give_up(shard, connect);
         return;
     }
-    if (mail->session == 0) {
+    if (mail->session == 0)
         return; /* was refused, or is told again with the session that it did not know of */
-    }
     struct client *client = mail_client(shard, mail);
-    if (client != NULL) {
+    if (client != NULL)
         disconnected(shard, client);
-    }
 }
 
 void connects_turn(struct shard *shard) {
@@ -444,12 +430,10 @@ void connects_turn(struct shard *shard) {
 }
 
 void connects_end(struct shard *shard) {
-    while (shard->connects.asking.first != NULL) {
+    while (shard->connects.asking.first != NULL)
         give_up(shard, shard->connects.asking.first);
-    }
-    while (shard->connects.waiting.first != NULL) {
+    while (shard->connects.waiting.first != NULL)
         give_up(shard, shard->connects.waiting.first);
-    }
 }
 
 size_t connect_size(void) {

@@ -10,15 +10,13 @@
 #include "control/sessions/state.h"
 
 struct message *shard_keep(struct shard *shard, struct message *message) {
-    if (message->parcel.home == shard->self) {
+    if (message->parcel.home == shard->self)
         return message_ref(message);
-    }
     struct keep *keep = &shard->keep;
     if (keep->from != message) {
         struct message *copy = message_copy(&shard->parcels, message);
-        if (copy == NULL) {
+        if (copy == NULL)
             return NULL;
-        }
         shard_keep_end(shard);
         keep->from = message_ref(message);
         keep->copy = copy;
@@ -38,13 +36,11 @@ void shard_keep_end(struct shard *shard) {
 static bool send_message(struct shard *shard, const struct client *client,
                          const struct message *message, uint16_t packet_id, uint8_t qos,
                          bool retain, bool dup) {
-    if (shard_pressed(shard, client->worker)) {
+    if (shard_pressed(shard, client->worker))
         return false;
-    }
     struct message *copy = message_copy(&shard->parcels, message);
-    if (copy == NULL) {
+    if (copy == NULL)
         return false;
-    }
     struct mail mail = {
         .type = MAIL_DELIVER,
         .conn = client->conn,
@@ -67,9 +63,8 @@ static bool window_publish(void *to, struct message *message, uint16_t packet_id
 
 static bool window_pubrel(void *to, uint16_t packet_id, bool dup) {
     struct sending *sending = to;
-    if (shard_pressed(sending->shard, sending->client->worker)) {
+    if (shard_pressed(sending->shard, sending->client->worker))
         return false;
-    }
     struct mail mail = {.type = MAIL_PUBREL_OUT,
                         .conn = sending->client->conn,
                         .generation = sending->client->generation,
@@ -97,13 +92,11 @@ static bool takes_messages(const struct client *client) {
 
 void session_send(struct shard *shard, struct session *session) {
     struct sending sending = {shard, directory_at(&shard->directory, session->client)};
-    if (!takes_messages(sending.client)) {
+    if (!takes_messages(sending.client))
         return;
-    }
     struct window_use use = session_use(&sending);
-    if (!window_send(&session->window, &use)) {
+    if (!window_send(&session->window, &use))
         session_wait(shard, session);
-    }
     session_account(shard, session);
 }
 
@@ -115,20 +108,18 @@ static void drop(struct shard *shard, struct session *session, enum counter coun
 static void deliver_at_most_once(struct shard *shard, struct session *session,
                                  const struct message *message, bool retain) {
     const struct client *client = directory_at(&shard->directory, session->client);
-    if (!takes_messages(client)) {
+    if (!takes_messages(client))
         drop(shard, session, COUNTER_CONTROL_QOS0_OFFLINE);
-    } else if (!send_message(shard, client, message, 0, 0, retain, false)) {
+    else if (!send_message(shard, client, message, 0, 0, retain, false))
         drop(shard, session, COUNTER_CONTROL_QOS0_BUSY);
-    }
 }
 
 void shard_deliver(void *owner, struct subscriber to, struct message *message, uint8_t qos,
                    bool retain) {
     struct shard *shard = owner;
     struct session *session = session_of(shard, to);
-    if (session == NULL) {
+    if (session == NULL)
         return; /* discarded, its subscriptions are on their way out */
-    }
     if (qos == 0) {
         deliver_at_most_once(shard, session, message, retain);
         return;
@@ -162,19 +153,16 @@ void shard_deliver(void *owner, struct subscriber to, struct message *message, u
 bool shard_retained_ready(void *owner, struct subscriber who) {
     struct shard *shard = owner;
     struct session *session = session_of(shard, who);
-    if (session == NULL) {
+    if (session == NULL)
         return true; /* to nobody; the query comes to its end */
-    }
     const struct client *client = directory_at(&shard->directory, session->client);
     uint32_t queued = window_queued(&session->window);
     bool room = queued == 0 || queued + MAIL_RETAINED_BATCH <= shard->registry->config->mqtt.queued;
     bool busy = takes_messages(client) && shard_pressed(shard, client->worker);
-    if (room && !busy) {
+    if (room && !busy)
         return true;
-    }
     session->flags |= SESSION_RETAINED;
-    if (busy) {
+    if (busy)
         session_wait(shard, session);
-    }
     return false;
 }

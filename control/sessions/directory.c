@@ -34,9 +34,8 @@ static struct client *slot(const struct directory *directory, uint32_t handle) {
 }
 
 struct client *directory_at(const struct directory *directory, uint32_t handle) {
-    if (handle == 0 || handle >= directory->next) {
+    if (handle == 0 || handle >= directory->next)
         return NULL;
-    }
     struct client *client = slot(directory, handle);
     return client->flags & CLIENT_USED ? client : NULL;
 }
@@ -58,19 +57,16 @@ static bool add_chunk(struct directory *directory) {
     if (directory->chunks_count == directory->chunks_room) {
         uint32_t room = 2 * directory->chunks_room + 16;
         struct client **chunks = realloc(directory->chunks, room * sizeof(struct client *));
-        if (chunks == NULL) {
+        if (chunks == NULL)
             return false;
-        }
         directory->chunks = chunks;
         directory->chunks_room = room;
     }
     struct client *chunk = arena_span_alloc(directory->pool->arena, CHUNK_ORDER);
-    if (chunk == NULL && pool_trim(directory->pool)) {
+    if (chunk == NULL && pool_trim(directory->pool))
         chunk = arena_span_alloc(directory->pool->arena, CHUNK_ORDER);
-    }
-    if (chunk == NULL) {
+    if (chunk == NULL)
         return false;
-    }
     directory->chunks[directory->chunks_count++] = chunk;
     return true;
 }
@@ -79,13 +75,11 @@ static struct client *take_slot(struct directory *directory) {
     uint32_t handle = directory->free_first;
     if (handle != 0) {
         directory->free_first = slot(directory, handle)->connect;
-        if (directory->free_first == 0) {
+        if (directory->free_first == 0)
             directory->free_last = 0;
-        }
     } else {
-        if (directory->next >> CHUNK_SHIFT == directory->chunks_count && !add_chunk(directory)) {
+        if (directory->next >> CHUNK_SHIFT == directory->chunks_count && !add_chunk(directory))
             return NULL;
-        }
         handle = directory->next++;
     }
     struct client *client = slot(directory, handle);
@@ -97,11 +91,10 @@ static struct client *take_slot(struct directory *directory) {
 static void give_slot(struct directory *directory, struct client *client) {
     client->flags = 0;
     client->connect = 0;
-    if (directory->free_last != 0) {
+    if (directory->free_last != 0)
         slot(directory, directory->free_last)->connect = client->handle;
-    } else {
+    else
         directory->free_first = client->handle;
-    }
     directory->free_last = client->handle;
 }
 
@@ -112,15 +105,13 @@ static size_t name_size(const struct client *client) {
 
 struct client *directory_add(struct directory *directory, const uint8_t *id, uint16_t len) {
     struct client *client = take_slot(directory);
-    if (client == NULL) {
+    if (client == NULL)
         return NULL;
-    }
     client->id_len = len;
     uint8_t *name = pool_alloc(directory->pool, name_size(client));
     if (name == NULL || !table_insert(&directory->table, topic_hash(id, len), client->handle)) {
-        if (name != NULL) {
+        if (name != NULL)
             pool_free(directory->pool, name, name_size(client));
-        }
         give_slot(directory, client);
         return NULL;
     }
@@ -148,16 +139,14 @@ bool client_set_username(struct directory *directory, struct client *client,
     uint8_t *name = old;
     if (changed.username_len != client->username_len) {
         name = pool_alloc(directory->pool, name_size(&changed));
-        if (name == NULL) {
+        if (name == NULL)
             return false;
-        }
         memcpy(name, old, client->id_len);
         pool_free(directory->pool, old, name_size(client));
         changed.name = arena_ref(directory->pool->base, name);
     }
-    if (changed.username_len > 0) {
+    if (changed.username_len > 0)
         memcpy(name + changed.id_len, username, changed.username_len);
-    }
     *client = changed;
     return true;
 }

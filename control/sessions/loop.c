@@ -65,9 +65,8 @@ static void nothing_timer(uv_timer_t *timer) {
 }
 
 static void close_handles(struct loop *loop) {
-    if (loop->closed) {
+    if (loop->closed)
         return;
-    }
     loop->closed = true;
     uv_close((uv_handle_t *)&loop->wake, NULL);
     uv_close((uv_handle_t *)&loop->prepare, NULL);
@@ -79,12 +78,10 @@ static void close_handles(struct loop *loop) {
 static unsigned nap_ms(const struct loop *loop, uint64_t now) {
     const struct shard *shard = loop->shard;
     if (shard->sessions.waiting_first != 0 || queries_waiting(&shard->queries) ||
-        shard->route_changes.count > 0 || shard->held_first != NULL) {
+        shard->route_changes.count > 0 || shard->held_first != NULL)
         return NAP_MS; /* for memory, a mailbox, or another thread's quiescent state */
-    }
-    if (loop->woken) {
+    if (loop->woken)
         return WOKEN_NAP_MS;
-    }
     return now - loop->last_work < QUIET_MS * 1000 ? NAP_MS : QUIET_NAP_MS;
 }
 
@@ -113,26 +110,22 @@ static void reload(struct shard *shard) {
     fclose(errors);
     /* Every shard reads the same files; one speaks. */
     for (char *line = strtok_r(text, "\n", &rest); line != NULL && shard->index == 0;
-         line = strtok_r(NULL, "\n", &rest)) {
+         line = strtok_r(NULL, "\n", &rest))
         log_error("auth", "%s", line);
-    }
     free(text);
-    if (good && shard->index == 0) {
+    if (good && shard->index == 0)
         log_info("auth", "password files were read again");
-    }
 }
 
 static void on_prepare(uv_prepare_t *prepare) {
     struct loop *loop = prepare->data;
     struct shard *shard = loop->shard;
     uint64_t now = clock_us(CLOCK_MONOTONIC), hrtime = uv_hrtime();
-    if (__atomic_exchange_n(&loop->reload, false, __ATOMIC_ACQ_REL)) {
+    if (__atomic_exchange_n(&loop->reload, false, __ATOMIC_ACQ_REL))
         reload(shard);
-    }
     bool more = shard_turn(shard, now, clock_us(CLOCK_REALTIME));
-    if (more) {
+    if (more)
         loop->last_work = now;
-    }
     __atomic_store_n(&shard->gauges.busy_nanoseconds,
                      shard->gauges.busy_nanoseconds + (uv_hrtime() - hrtime), __ATOMIC_RELAXED);
     if (!more && __atomic_load_n(&shard->stopping, __ATOMIC_ACQUIRE)) {
@@ -151,9 +144,8 @@ static void on_check(uv_check_t *check) {
     if (loop->asleep) {
         loop->asleep = false;
         routes_online(loop->shard->registry->routes, loop->shard->self);
-        if (loop->woken) {
+        if (loop->woken)
             mail_awake(loop->shard->mailroom);
-        }
     }
 }
 
@@ -168,9 +160,8 @@ static void run(void *argument) {
 /* The handles; none can fail but the first. */
 static int init_handles(struct loop *loop) {
     int result = uv_async_init(&loop->loop, &loop->wake, nothing_async);
-    if (result != 0) {
+    if (result != 0)
         return result;
-    }
     uv_prepare_init(&loop->loop, &loop->prepare);
     uv_check_init(&loop->loop, &loop->check);
     uv_idle_init(&loop->loop, &loop->idle);
@@ -209,9 +200,8 @@ struct shard *shard_create(const struct registry *registry, unsigned index, char
     loop->shard = shard;
     shard->loop = loop;
     loop->woken = registry->config->workers.idle == IDLE_SLEEP;
-    if (loop->woken) {
+    if (loop->woken)
         mailboxes_set_wake(registry->mailboxes, shard->self, wake, loop);
-    }
     return shard;
 }
 
@@ -227,9 +217,8 @@ void shard_reload(struct shard *shard) {
 }
 
 void shard_stop(struct shard *shard) {
-    if (!shard->loop->started) {
+    if (!shard->loop->started)
         return;
-    }
     __atomic_store_n(&shard->stopping, true, __ATOMIC_RELEASE);
     uv_async_send(&shard->loop->wake);
     uv_thread_join(&shard->loop->thread);

@@ -43,9 +43,8 @@ void route_changes_turn(struct shard *shard) {
     uint64_t token;
     /* In order: a bit that is set and cleared must end up cleared. One that finds no memory waits,
      * and what is behind it too. */
-    while (done < changes->count && apply(shard, &changes->mails[done])) {
+    while (done < changes->count && apply(shard, &changes->mails[done]))
         done++;
-    }
     if (done > 0) {
         uint64_t epoch = routes_advance(routes, &token);
         count_add(&shard->counters, COUNTER_CONTROL_ROUTE_CHANGES, done);
@@ -58,15 +57,13 @@ void route_changes_turn(struct shard *shard) {
                                   .route_changed = {.epoch = epoch,
                                                     .quiescent = token,
                                                     .operation = asked->route_change.operation}};
-            if (answer.route_changed.operation != 0) {
+            if (answer.route_changed.operation != 0)
                 shard_send(shard, asked->from, &answer);
-            }
         }
         changes->count -= done;
         memmove(changes->mails, changes->mails + done, changes->count * sizeof *changes->mails);
     }
-    if (changes->count > 0) {
+    if (changes->count > 0)
         count(&shard->counters, COUNTER_CONTROL_ROUTE_WAITS);
-    }
     routes_reclaim(routes);
 }

@@ -13,13 +13,11 @@ struct session *session_of(struct shard *shard, struct subscriber who) {
 
 struct session *session_new(struct shard *shard, struct client *client) {
     struct session *session = slab_alloc(&shard->sessions.slab);
-    if (session == NULL) {
+    if (session == NULL)
         return NULL;
-    }
     /* Never 0: that is what a freed one has. */
-    if (++shard->sessions.generation == 0) {
+    if (++shard->sessions.generation == 0)
         shard->sessions.generation = 1;
-    }
     *session = (struct session){.client = client->handle, .generation = shard->sessions.generation};
     client->session = session_ref(shard, session);
     shard->sessions.count++;
@@ -32,41 +30,36 @@ static void list_append(struct shard *shard, struct session *session) {
     ref_t ref = session_ref(shard, session);
     session->older = sessions->newest;
     session->newer = 0;
-    if (newest != NULL) {
+    if (newest != NULL)
         newest->newer = ref;
-    } else {
+    else
         sessions->oldest = ref;
-    }
     sessions->newest = ref;
     session->flags |= SESSION_LISTED;
 }
 
 static void list_remove(struct shard *shard, struct session *session) {
     struct sessions *sessions = &shard->sessions;
-    if (!(session->flags & SESSION_LISTED)) {
+    if (!(session->flags & SESSION_LISTED))
         return;
-    }
     struct session *older = session_at(shard, session->older);
     struct session *newer = session_at(shard, session->newer);
-    if (older != NULL) {
+    if (older != NULL)
         older->newer = session->newer;
-    } else {
+    else
         sessions->oldest = session->newer;
-    }
-    if (newer != NULL) {
+    if (newer != NULL)
         newer->older = session->older;
-    } else {
+    else
         sessions->newest = session->older;
-    }
     session->flags &= ~(uint32_t)SESSION_LISTED;
 }
 
 void session_online(struct shard *shard, struct session *session) {
     list_remove(shard, session);
     session_send(shard, session);
-    if (session->flags & SESSION_RETAINED) {
+    if (session->flags & SESSION_RETAINED)
         session_wait(shard, session);
-    }
 }
 
 void session_offline(struct shard *shard, struct session *session) {
@@ -98,18 +91,16 @@ void session_discard(struct shard *shard, struct session *session) {
 
 void session_wait(struct shard *shard, struct session *session) {
     struct sessions *sessions = &shard->sessions;
-    if (session->flags & SESSION_WAITING) {
+    if (session->flags & SESSION_WAITING)
         return;
-    }
     session->flags |= SESSION_WAITING;
     session->next_waiting = 0;
     struct session *last = session_at(shard, sessions->waiting_last);
     ref_t ref = session_ref(shard, session);
-    if (last != NULL) {
+    if (last != NULL)
         last->next_waiting = ref;
-    } else {
+    else
         sessions->waiting_first = ref;
-    }
     sessions->waiting_last = ref;
 }
 
@@ -119,9 +110,8 @@ static struct session *next_waiting(struct shard *shard) {
     struct session *session = session_at(shard, sessions->waiting_first);
     if (session != NULL) {
         sessions->waiting_first = session->next_waiting;
-        if (sessions->waiting_first == 0) {
+        if (sessions->waiting_first == 0)
             sessions->waiting_last = 0;
-        }
         session->flags &= ~(uint32_t)SESSION_WAITING;
     }
     return session;
@@ -141,12 +131,10 @@ static bool serve_waiting(struct shard *shard) {
     for (unsigned i = 0; stop != 0 && i < TURN_SESSIONS; i++) {
         struct session *session = next_waiting(shard);
         bool last = session_ref(shard, session) == stop;
-        if (!(session->flags & SESSION_DYING)) {
+        if (!(session->flags & SESSION_DYING))
             session_progress(shard, session);
-        }
-        if (last) {
+        if (last)
             return false;
-        }
     }
     return stop != 0;
 }
@@ -155,29 +143,25 @@ static void expire(struct shard *shard) {
     uint64_t expiry = (uint64_t)shard->registry->config->mqtt.session_expiry * 1000000;
     for (unsigned i = 0; expiry > 0 && i < TURN_EXPIRIES; i++) {
         struct session *session = session_at(shard, shard->sessions.oldest);
-        if (session == NULL || shard->now - session->offline_since < expiry) {
+        if (session == NULL || shard->now - session->offline_since < expiry)
             return; /* the others went later */
-        }
         struct client *client = directory_at(&shard->directory, session->client);
         count(&shard->counters, COUNTER_CONTROL_SESSIONS_EXPIRED);
         session_discard(shard, session);
         client->session = 0;
-        if (client->connect == 0) {
+        if (client->connect == 0)
             directory_remove(&shard->directory, client);
-        }
     }
 }
 
 /* Frees a discarded session when the router knows nothing of it any more. True: more to do. */
 static bool bury(struct shard *shard) {
     struct session *session = session_at(shard, shard->sessions.dying);
-    if (session == NULL) {
+    if (session == NULL)
         return false;
-    }
     /* The waiting list still has it. */
-    if (session->flags & SESSION_WAITING) {
+    if (session->flags & SESSION_WAITING)
         return true;
-    }
     if (router_unsubscribe_all(shard->router, session_name(shard, session), &session->subscriptions,
                                TURN_UNSUBSCRIBE)) {
         subscribe_pending_drop(shard, session);

@@ -27,13 +27,11 @@ static bool queries_pressed(void *shard, unsigned to) {
 
 static bool make_memory(struct shard *shard) {
     size_t limit = (size_t)shard->registry->config->control.memory_mib << 20;
-    if (!region_reserve(&shard->region, RANGE_FACTOR * limit, 0)) {
+    if (!region_reserve(&shard->region, RANGE_FACTOR * limit, 0))
         return false;
-    }
     shard->arena_state = calloc(1, arena_footprint(shard->region.size));
-    if (shard->arena_state == NULL) {
+    if (shard->arena_state == NULL)
         return false;
-    }
     shard->arena = arena_init(shard->arena_state, shard->region.base, shard->region.size, limit);
     pool_init(&shard->pool, shard->arena);
     slab_init(&shard->connects.slab, shard->arena, "connects", connect_size(), 0);
@@ -56,18 +54,16 @@ static bool make_parts(struct shard *shard) {
                                        .retained_ready = shard_retained_ready,
                                        .owner = shard};
     shard->mailroom = mailroom_create(registry->mailboxes, shard->self, &shard->pool);
-    if (shard->mailroom == NULL) {
+    if (shard->mailroom == NULL)
         return false;
-    }
     shard->parcels = (struct parcels){
         .pool = &shard->pool, .mailroom = shard->mailroom, .self = (uint8_t)shard->self};
     shard->router =
         router_create(&shard->parcels, shard->mailroom, registry->routes, registry->first_shard,
                       registry->shards, &limits, &owner, &shard->counters);
     shard->retained = retained_create(&shard->parcels, config->mqtt.retained_messages);
-    if (shard->router == NULL || shard->retained == NULL) {
+    if (shard->router == NULL || shard->retained == NULL)
         return false;
-    }
     queries_init(&shard->queries, &(struct queries_use){.retained = shard->retained,
                                                         .parcels = &shard->parcels,
                                                         .routes = registry->routes,
@@ -94,9 +90,8 @@ static bool make_auth(struct shard *shard, uv_loop_t *loop, char *error, unsigne
     }
     shard->auth = auth_create(shard->registry->config, loop, errors);
     fclose(errors);
-    if (shard->auth == NULL) {
+    if (shard->auth == NULL)
         snprintf(error, error_size, "%s", text);
-    }
     free(text);
     return shard->auth != NULL;
 }
@@ -125,25 +120,21 @@ struct shard *shard_make(const struct registry *registry, unsigned index, uv_loo
 
 void shard_unmake(struct shard *shard) {
     /* What is in the arena goes with it. */
-    if (shard->auth != NULL) {
+    if (shard->auth != NULL)
         auth_destroy(shard->auth);
-    }
     sys_destroy(shard->sys);
     table_free(&shard->connects.table);
     held_mail_end(shard);
     free(shard->route_changes.mails);
     queries_free(&shard->queries);
     retained_destroy(shard->retained);
-    if (shard->router != NULL) {
+    if (shard->router != NULL)
         router_destroy(shard->router);
-    }
-    if (shard->mailroom != NULL) {
+    if (shard->mailroom != NULL)
         mailroom_destroy(shard->mailroom);
-    }
     directory_free(&shard->directory);
     free(shard->arena_state);
-    if (shard->region.base != NULL) {
+    if (shard->region.base != NULL)
         region_release(&shard->region);
-    }
     free(shard);
 }

@@ -11,12 +11,10 @@ static void store(struct shard *shard, struct message *message, uint64_t epoch) 
     struct message *kept = shard_keep(shard, message);
     enum retained_result result =
         kept != NULL ? retained_put(shard->retained, kept, epoch) : RETAINED_NO_MEMORY;
-    if (kept != NULL) {
+    if (kept != NULL)
         parcel_release(&shard->parcels, kept);
-    }
-    if (result == RETAINED_STORED) {
+    if (result == RETAINED_STORED)
         return;
-    }
     count(&shard->counters, result == RETAINED_FULL ? COUNTER_CONTROL_RETAINED_FULL
                                                     : COUNTER_CONTROL_RETAINED_NO_MEMORY);
     /* The old one is not true any more. */
@@ -24,14 +22,12 @@ static void store(struct shard *shard, struct message *message, uint64_t epoch) 
 }
 
 void publish_mail(struct shard *shard, const struct mail *mail) {
-    if (mail->flags & MAIL_PUBLISH_STORE) {
+    if (mail->flags & MAIL_PUBLISH_STORE)
         store(shard, mail->publish.message, mail->publish.epoch);
-    }
-    if (mail->flags & MAIL_PUBLISH_MATCH) {
+    if (mail->flags & MAIL_PUBLISH_MATCH)
         router_mail(shard->router, mail);
-    } else {
+    else
         parcel_release(&shard->parcels, mail->publish.message);
-    }
 }
 
 bool shard_publish(struct shard *shard, const uint8_t *topic, size_t topic_len,
@@ -39,9 +35,8 @@ bool shard_publish(struct shard *shard, const uint8_t *topic, size_t topic_len,
     const struct config *config = shard->registry->config;
     if (qos > 2 || topic_len > config->mqtt.topic_length ||
         payload_len > config->mqtt.packet_size ||
-        !topic_name_valid(topic, topic_len, config->mqtt.topic_levels)) {
+        !topic_name_valid(topic, topic_len, config->mqtt.topic_levels))
         return false;
-    }
     struct publish publish = {.topic = topic,
                               .payload = payload,
                               .topic_len = (uint16_t)topic_len,

@@ -58,9 +58,8 @@ void shard_subscribed(void *owner, struct subscriber who, uint16_t packet_id, co
                       unsigned count) {
     struct shard *shard = owner;
     struct session *session = session_of(shard, who);
-    if (session == NULL) {
+    if (session == NULL)
         return;
-    }
     for (ref_t *link = &session->pending; *link != 0;) {
         struct subscribe_pending *pending = arena_at(shard->pool.base, *link);
         if (pending->packet_id == packet_id && pending->request->count == count) {
@@ -92,12 +91,10 @@ struct known {
 static bool know(struct known *known, uint64_t hash, bool add) {
     size_t i = hash & known->mask;
     hash |= 1; /* not 0 */
-    while (known->hashes[i] != 0 && known->hashes[i] != hash) {
+    while (known->hashes[i] != 0 && known->hashes[i] != hash)
         i = (i + 1) & known->mask;
-    }
-    if (known->hashes[i] == hash) {
+    if (known->hashes[i] == hash)
         return true;
-    }
     if (add) {
         known->hashes[i] = hash;
         known->count++;
@@ -109,15 +106,13 @@ static bool know(struct known *known, uint64_t hash, bool add) {
 static bool know_filters(struct shard *shard, const struct session *session, uint32_t extra,
                          struct known *known) {
     size_t size = 16;
-    while (size < 2 * ((size_t)session->subscribed + extra)) {
+    while (size < 2 * ((size_t)session->subscribed + extra))
         size *= 2;
-    }
     *known = (struct known){.hashes = calloc(size, sizeof(uint64_t)), .mask = size - 1};
     ref_t position = session->subscriptions;
     struct filter filter;
-    while (known->hashes != NULL && router_list(shard->router, &position, &filter)) {
+    while (known->hashes != NULL && router_list(shard->router, &position, &filter))
         know(known, topic_hash(filter.bytes, filter.len), true);
-    }
     return known->hashes != NULL;
 }
 
@@ -136,9 +131,8 @@ static void limit_filters(struct shard *shard, struct session *session, struct f
     struct known known;
     bool good = know_filters(shard, session, most, &known);
     for (unsigned i = 0; i < count_; i++) {
-        if (filters[i].code == REFUSED) {
+        if (filters[i].code == REFUSED)
             continue;
-        }
         uint64_t hash = topic_hash(filters[i].bytes, filters[i].len);
         if (good && (know(&known, hash, false) || known.count < most)) {
             know(&known, hash, true);
@@ -147,9 +141,8 @@ static void limit_filters(struct shard *shard, struct session *session, struct f
             count(&shard->counters, COUNTER_CONTROL_SUBSCRIPTIONS_LIMIT);
         }
     }
-    if (good) {
+    if (good)
         session->subscribed = known.count;
-    }
     free(known.hashes);
 }
 
@@ -188,9 +181,8 @@ void subscribe_mail(struct shard *shard, const struct mail *mail) {
     }
     *pending = asked;
     ref_t *link = &session->pending;
-    while (*link != 0) {
+    while (*link != 0)
         link = &((struct subscribe_pending *)arena_at(shard->pool.base, *link))->next;
-    }
     *link = arena_ref(shard->pool.base, pending);
     limit_filters(shard, session, filters, request->count);
     router_subscribe(shard->router, session_name(shard, session), &session->subscriptions,
@@ -205,14 +197,12 @@ void unsubscribe_mail(struct shard *shard, const struct mail *mail) {
         const uint8_t *at = request->bytes, *end = at + request->len;
         for (unsigned i = 0; i < request->count && end - at >= ENTRY_HEADER; i++) {
             uint16_t len = load_be16(at + 1);
-            if (end - at - ENTRY_HEADER < len) {
+            if (end - at - ENTRY_HEADER < len)
                 break;
-            }
             if (router_unsubscribe(shard->router, session_name(shard, session),
                                    &session->subscriptions, at + ENTRY_HEADER, len) &&
-                session->subscribed > 0) {
+                session->subscribed > 0)
                 session->subscribed--;
-            }
             at += ENTRY_HEADER + len;
         }
         struct mail answer = {.type = MAIL_UNSUBACK,

@@ -20,9 +20,8 @@ void table_free(struct table *table) {
 
 static void put(struct table_part *part, uint32_t tag, uint32_t handle) {
     uint32_t i = tag & (part->size - 1);
-    while (part->slots[i].handle != TABLE_NONE) {
+    while (part->slots[i].handle != TABLE_NONE)
         i = (i + 1) & (part->size - 1);
-    }
     part->slots[i] = (struct table_slot){.tag = tag, .handle = handle};
     part->used++;
 }
@@ -45,17 +44,14 @@ static void move_some(struct table *table) {
 
 static uint32_t find_in(const struct table_part *part, uint32_t tag, table_equal equal,
                         const void *context) {
-    if (part->size == 0) {
+    if (part->size == 0)
         return TABLE_NONE;
-    }
     for (uint32_t i = tag & (part->size - 1);; i = (i + 1) & (part->size - 1)) {
         const struct table_slot *slot = &part->slots[i];
-        if (slot->handle == TABLE_NONE) {
+        if (slot->handle == TABLE_NONE)
             return TABLE_NONE;
-        }
-        if (slot->tag == tag && slot->handle != TABLE_GONE && equal(context, slot->handle)) {
+        if (slot->tag == tag && slot->handle != TABLE_GONE && equal(context, slot->handle))
             return slot->handle;
-        }
     }
 }
 
@@ -83,9 +79,8 @@ bool table_insert(struct table *table, uint64_t hash, uint32_t handle) {
     move_some(table);
     if (table->now.used >= table->now.size / 4 * 3 &&
         /* Unless memory was short for long, `old` is empty by then. */
-        (table->old.slots != NULL || !grow(table)) && table->now.used + 1 >= table->now.size) {
+        (table->old.slots != NULL || !grow(table)) && table->now.used + 1 >= table->now.size)
         return false; /* one slot stays empty: it ends every search */
-    }
     put(&table->now, tag_of(hash), handle);
     return true;
 }
@@ -108,13 +103,11 @@ static bool same(const void *context, uint32_t handle) {
 }
 
 static struct table_slot *slot_of(struct table_part *part, uint32_t tag, uint32_t handle) {
-    if (find_in(part, tag, same, &handle) == TABLE_NONE) {
+    if (find_in(part, tag, same, &handle) == TABLE_NONE)
         return NULL;
-    }
     uint32_t i = tag & (part->size - 1);
-    while (part->slots[i].handle != handle) {
+    while (part->slots[i].handle != handle)
         i = (i + 1) & (part->size - 1);
-    }
     return &part->slots[i];
 }
 

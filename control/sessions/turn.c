@@ -14,9 +14,8 @@ struct held_mail {
 };
 
 void shard_send(struct shard *shard, unsigned to, const struct mail *mail) {
-    if (shard->held_first == NULL && mail_send(shard->mailroom, to, mail)) {
+    if (shard->held_first == NULL && mail_send(shard->mailroom, to, mail))
         return;
-    }
     struct held_mail *held = malloc(sizeof *held);
     if (held == NULL) {
         /* Neither the arena nor the heap has 80 bytes: a connection will hang until its client
@@ -37,13 +36,11 @@ bool shard_pressed(const struct shard *shard, unsigned to) {
 static void send_held(struct shard *shard) {
     while (shard->held_first != NULL) {
         struct held_mail *held = shard->held_first;
-        if (!mail_send(shard->mailroom, held->to, &held->mail)) {
+        if (!mail_send(shard->mailroom, held->to, &held->mail))
             return;
-        }
         shard->held_first = held->next;
-        if (held->next == NULL) {
+        if (held->next == NULL)
             shard->held_last = NULL;
-        }
         free(held);
     }
 }
@@ -60,9 +57,8 @@ void held_mail_end(struct shard *shard) {
 static void handle(struct shard *shard, const struct mail *mail) {
     switch (mail->type) {
     case MAIL_RELEASE:
-        for (unsigned i = 0; i < 6 && mail->release.parcels[i] != NULL; i++) {
+        for (unsigned i = 0; i < 6 && mail->release.parcels[i] != NULL; i++)
             parcel_came_home(&shard->parcels, mail->release.parcels[i]);
-        }
         break;
     case MAIL_PUBLISH:
         publish_mail(shard, mail);
@@ -137,9 +133,8 @@ static void update_gauges(struct shard *shard) {
         {&gauges->turns, gauges->turns + 1},
         {&gauges->authenticating, table_count(&shard->connects.table)},
     };
-    for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++) {
+    for (unsigned i = 0; i < sizeof values / sizeof values[0]; i++)
         __atomic_store_n(values[i].gauge, values[i].value, __ATOMIC_RELAXED);
-    }
 }
 
 bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
@@ -154,27 +149,23 @@ bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
         drained = received < TURN_MAILS;
     }
     router_begin(shard->router);
-    for (unsigned i = 0; i < received; i++) {
+    for (unsigned i = 0; i < received; i++)
         handle(shard, &mails[i]);
-    }
     shard_keep_end(shard);
     connects_turn(shard);
     bool more = router_turn(shard->router);
     more |= sessions_turn(shard);
-    if (shard->index == 0) {
+    if (shard->index == 0)
         route_changes_turn(shard);
-    }
     more |= queries_turn(&shard->queries, drained);
-    if (shard->sys != NULL) {
+    if (shard->sys != NULL)
         sys_turn(shard->sys, now, wall_clock);
-    }
     shard_keep_end(shard); /* the router's turn delivers too */
     update_gauges(shard);
     /* Only a thread whose mail has all been handed over has passed an epoch: retained queries rely
      * on what was published before being in the boxes. */
     shard->unsent = mail_flush(shard->mailroom);
-    if (shard->unsent == 0) {
+    if (shard->unsent == 0)
         routes_quiescent(shard->registry->routes, shard->self);
-    }
     return more || received > 0;
 }

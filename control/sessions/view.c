@@ -31,9 +31,8 @@ static void look(const struct shard *shard, const struct client *client, bool ex
         ref_t position = session->subscriptions;
         struct filter filter;
         view->subscriptions = exact ? 0 : session->subscribed;
-        while (exact && router_list(shard->router, &position, &filter)) {
+        while (exact && router_list(shard->router, &position, &filter))
             view->subscriptions++;
-        }
         view->inflight = session->inflight;
         view->queued = session->queued;
         view->qos2_received = session->received.count;
@@ -45,9 +44,8 @@ static void look(const struct shard *shard, const struct client *client, bool ex
 static struct client *next_client(const struct shard *shard, uint32_t *position) {
     while (++*position < shard->directory.next) {
         struct client *client = directory_at(&shard->directory, *position);
-        if (client != NULL) {
+        if (client != NULL)
             return client;
-        }
     }
     *position = 0;
     return NULL;
@@ -59,38 +57,33 @@ void shard_clients(struct shard *shard, uint32_t *position, unsigned budget,
     for (unsigned i = 0; i < budget; i++) {
         struct client *client = next_client(shard, position);
         struct client_view view;
-        if (client == NULL) {
+        if (client == NULL)
             return;
-        }
         look(shard, client, false, &view);
-        if (!visit(argument, &view)) {
+        if (!visit(argument, &view))
             return;
-        }
     }
 }
 
 bool shard_client(struct shard *shard, const uint8_t *client_id, size_t len,
                   struct client_view *view) {
     const struct client *client = directory_find(&shard->directory, client_id, len);
-    if (client != NULL) {
+    if (client != NULL)
         look(shard, client, true, view);
-    }
     return client != NULL;
 }
 
 bool shard_client_by_handle(struct shard *shard, uint32_t session, struct client_view *view) {
     const struct client *client = directory_at(&shard->directory, session);
-    if (client != NULL) {
+    if (client != NULL)
         look(shard, client, true, view);
-    }
     return client != NULL;
 }
 
 bool shard_kick(struct shard *shard, const uint8_t *client_id, size_t len) {
     struct client *client = directory_find(&shard->directory, client_id, len);
-    if (client == NULL || !(client->flags & CLIENT_CONNECTED)) {
+    if (client == NULL || !(client->flags & CLIENT_CONNECTED))
         return false;
-    }
     struct mail mail = {.type = MAIL_KICK,
                         .code = CLOSE_ADMIN,
                         .conn = client->conn,
@@ -111,9 +104,8 @@ static bool visit_session(struct shard *shard, const struct client *client, unsi
     struct filter filter;
     while (router_list(shard->router, &position, &filter)) {
         *budget -= *budget > 0;
-        if (!visit(argument, client->handle, &filter)) {
+        if (!visit(argument, client->handle, &filter))
             return false;
-        }
     }
     return true;
 }
@@ -125,17 +117,15 @@ void shard_subscriptions(struct shard *shard, uint32_t session, uint32_t *positi
     if (session != 0) {
         const struct client *client = directory_at(&shard->directory, session);
         *position = 0;
-        if (client != NULL) {
+        if (client != NULL)
             visit_session(shard, client, &budget, visit, argument);
-        }
         return;
     }
     while (budget > 0) {
         const struct client *client = next_client(shard, position);
         budget--; /* clients without subscriptions cost too */
-        if (client == NULL || !visit_session(shard, client, &budget, visit, argument)) {
+        if (client == NULL || !visit_session(shard, client, &budget, visit, argument))
             return;
-        }
     }
 }
 
@@ -148,9 +138,8 @@ struct match_visit {
 static void visit_match(void *argument, struct subscriber who, const struct filter *filter) {
     const struct match_visit *match = argument;
     const struct session *session = session_of(match->shard, who);
-    if (session != NULL) {
+    if (session != NULL)
         match->visit(match->argument, session->client, filter);
-    }
 }
 
 void shard_match(struct shard *shard, const uint8_t *topic, uint16_t len,

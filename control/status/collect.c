@@ -9,12 +9,10 @@ static uint64_t gauge(const uint64_t *gauge) {
 
 uint64_t registry_counter(const struct registry *registry, enum counter counter) {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < registry->workers; i++) {
+    for (unsigned i = 0; i < registry->workers; i++)
         sum += counter_read(worker_counters(registry->worker[i]), counter);
-    }
-    for (unsigned i = 0; i < registry->shards; i++) {
+    for (unsigned i = 0; i < registry->shards; i++)
         sum += counter_read(shard_counters(registry->shard[i]), counter);
-    }
     return sum;
 }
 
@@ -27,9 +25,8 @@ static uint64_t dropped(const struct registry *registry) {
         COUNTER_CONTROL_QUEUE_FULL_BYTES, COUNTER_CONTROL_QUEUE_NO_MEMORY,
     };
     uint64_t sum = 0;
-    for (unsigned i = 0; i < sizeof counters / sizeof counters[0]; i++) {
+    for (unsigned i = 0; i < sizeof counters / sizeof counters[0]; i++)
         sum += registry_counter(registry, counters[i]);
-    }
     return sum;
 }
 
@@ -52,9 +49,8 @@ void sys_collect(void *argument, uint64_t wall_clock, struct sys_figures *figure
         .sockets = registry_counter(registry, COUNTER_TCP_ACCEPTED),
         .connects = registry_counter(registry, COUNTER_CONTROL_CONNECTS),
     };
-    for (unsigned i = 0; i < registry->workers; i++) {
+    for (unsigned i = 0; i < registry->workers; i++)
         figures->subscriptions += gauge(&worker_gauges(registry->worker[i])->subscriptions);
-    }
     for (unsigned i = 0; i < registry->shards; i++) {
         const struct shard_gauges *gauges = shard_gauges(registry->shard[i]);
         uint64_t clients = gauge(&gauges->clients), connected = gauge(&gauges->connected);

@@ -106,9 +106,8 @@ static uint64_t figure(const struct sys_figures *figures, size_t offset) {
 static void publish(struct sys *sys, unsigned index, uint64_t wall_clock, const char *topic,
                     const char *text) {
     char *published = sys->published[index];
-    if (strcmp(published, text) == 0) {
+    if (strcmp(published, text) == 0)
         return;
-    }
     struct publish message = {.topic = (const uint8_t *)topic,
                               .payload = (const uint8_t *)text,
                               .topic_len = (uint16_t)strlen(topic),
@@ -117,9 +116,8 @@ static void publish(struct sys *sys, unsigned index, uint64_t wall_clock, const 
                               .flags = MESSAGE_SYS,
                               .wall_clock = wall_clock};
     /* What finds no room is published at the next interval. */
-    if (router_publish(sys->router, &message, NULL) == PUBLISH_DONE) {
+    if (router_publish(sys->router, &message, NULL) == PUBLISH_DONE)
         snprintf(published, sizeof sys->published[index], "%s", text);
-    }
 }
 
 static void publish_number(struct sys *sys, unsigned index, uint64_t wall_clock, const char *name,
@@ -149,9 +147,8 @@ static void publish_loads(struct sys *sys, uint64_t wall_clock, const struct sys
 }
 
 void sys_turn(struct sys *sys, uint64_t now, uint64_t wall_clock) {
-    if (now < sys->next) {
+    if (now < sys->next)
         return;
-    }
     struct sys_figures figures = {0};
     char text[48];
     unsigned index = 0;
@@ -170,9 +167,8 @@ void sys_turn(struct sys *sys, uint64_t now, uint64_t wall_clock) {
         publish_number(sys, index++, wall_clock, values[i].name,
                        figure(&figures, values[i].figure));
     }
-    if (first) {
+    if (first)
         sys->last = figures; /* there is no interval to average yet */
-    }
     double minutes = first ? (double)sys->interval / 6e7 : (double)(now - sys->last_time) / 6e7;
     publish_loads(sys, wall_clock, &figures, minutes, index);
     sys->last = figures;

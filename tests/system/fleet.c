@@ -564,10 +564,8 @@ int main(int argc, char **argv) {
         pump(&clients[i]);
         flush(&clients[i]);
     }
-    while (stats.delivered < expected ||
-           (options.qos_publish > 0 && stats.acknowledged < expected)) {
+    while (stats.delivered < expected || (options.qos_publish > 0 && stats.acknowledged < expected))
         if (!turn() || stats.disconnected > 0)
             break;
-    }
     return report((double)(nanoseconds() - began) / 1e9) ? 0 : 1;
 }

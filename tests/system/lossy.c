@@ -87,13 +87,12 @@ static void carry(struct direction *direction, double loss) {
         ssize_t n = read(direction->from, frame, sizeof frame);
         if (n <= 0)
             return;
-        if (random_share() < loss) {
+        if (random_share() < loss)
             direction->dropped++;
-        } else if (write(direction->to, frame, (size_t)n) == n) {
+        else if (write(direction->to, frame, (size_t)n) == n)
             direction->carried++;
-        } else {
+        else
             direction->dropped++;
-        }
     }
 }
 
@@ -104,7 +103,7 @@ int main(int argc, char **argv) {
     };
     const char *outer = NULL, *inner = NULL;
     double loss = 0;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
         if (option == 'o')
             outer = optarg;
         else if (option == 'i')
@@ -115,7 +114,6 @@ int main(int argc, char **argv) {
             generator = strtoull(optarg, NULL, 0);
         else
             return 2;
-    }
     if (outer == NULL || inner == NULL || loss < 0 || loss > 1) {
         fprintf(stderr, "usage: lossy --outer TAP --inner INTERFACE --loss PERCENT [--seed N]\n");
         return 2;

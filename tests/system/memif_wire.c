@@ -65,10 +65,9 @@ int main(int argc, char **argv) {
         port_start("net_tap0", pool, &a) != 0)
         return 1;
     signal(SIGTERM, stop);
-    while (!stopped) {
+    while (!stopped)
         if (carry(a, b) + carry(b, a) == 0)
             usleep(IDLE_US);
-    }
     rte_eth_dev_stop(a);
     rte_eth_dev_stop(b);
     rte_eal_cleanup();

@@ -54,9 +54,8 @@ static int outcome(struct auth *auth, uv_loop_t *loop, const char *user, const c
     struct auth_request request = login(user, password);
     struct auth_check check = {.done = done};
     last_code = auth_start(auth, &check, &request);
-    if (last_code == AUTH_PENDING) {
+    if (last_code == AUTH_PENDING)
         uv_run(loop, UV_RUN_DEFAULT);
-    }
     return last_code;
 }
 
@@ -234,11 +233,10 @@ static int answer_inside = -1;
 
 static enum auth_answer slow_check(void *link, struct auth_check *check,
                                    const struct auth_request *request) {
-    if (answer_inside >= 0) {
+    if (answer_inside >= 0)
         auth_answer(check, (enum auth_answer)answer_inside);
-    } else {
+    else
         waiting = check;
-    }
     return AUTH_LATER;
 }
 

@@ -32,13 +32,11 @@ static struct config *load_with(const char *text, const char *const *overrides, 
     struct config *config = config_load(file_name, overrides, count, out);
     fclose(out);
     char *to = raw;
-    for (const char *from = raw; *from != '\0';) {
-        if (strncmp(from, file_name, strlen(file_name)) == 0) {
+    for (const char *from = raw; *from != '\0';)
+        if (strncmp(from, file_name, strlen(file_name)) == 0)
             from += strlen(file_name) + 1;
-        } else {
+        else
             *to++ = *from++;
-        }
-    }
     *to = '\0';
     *errors = raw;
     return config;
@@ -483,11 +481,9 @@ static void every_mistake_of_an_override_is_named_with_it(void **state) {
         assert_null(load_with(two_ports, &override_mistakes[i].override, 1, &errors));
         snprintf(wanted, sizeof wanted, "--set %s: %s\n", override_mistakes[i].override,
                  override_mistakes[i].error);
-        for (char *c = wanted; c[1] != '\0'; c++) {
-            if (*c == '\n') {
+        for (char *c = wanted; c[1] != '\0'; c++)
+            if (*c == '\n')
                 *c = '?';
-            }
-        }
         assert_string_equal(errors, wanted);
         free(errors);
     }

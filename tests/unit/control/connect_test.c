@@ -17,9 +17,8 @@ static struct client_view view_of(const char *id) {
     struct client_view view = {0};
     unsigned shard = client_shard((const uint8_t *)id, strlen(id), world.registry.shard_key,
                                   world.registry.shards);
-    if (!shard_client(world.shard[shard], (const uint8_t *)id, strlen(id), &view)) {
+    if (!shard_client(world.shard[shard], (const uint8_t *)id, strlen(id), &view))
         view.session = 0;
-    }
     return view;
 }
 
@@ -73,9 +72,8 @@ static bool seen(void *argument, const struct client_view *view) {
 
 static void clients_without_identifier_get_different_ones_of_their_shard(void **state) {
     world_open(&world, 2);
-    for (unsigned i = 0; i < 20; i++) {
+    for (unsigned i = 0; i < 20; i++)
         world_connect(&world, 0, "", CLEAN, NULL);
-    }
     uint32_t position = 0;
     unsigned count = 0;
     shard_clients(world.shard[0], &position, 100, seen, &count);
@@ -116,9 +114,8 @@ static void a_takeover_waits_for_the_old_connections_end(void **state) {
 static void of_many_connects_with_one_identifier_only_the_last_survives(void **state) {
     world_open(&world, 1);
     struct client_at old = world_connect(&world, 0, "dev", CLEAN, NULL), last;
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 10; i++)
         last = world_ask(&world, i % 2, "dev", CLEAN);
-    }
     world_settle(&world);
     /* The old one once, and nine that came too early. */
     assert_int_equal(

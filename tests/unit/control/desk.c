@@ -28,9 +28,8 @@ void desk_open(struct desk *desk, struct mailboxes *mailboxes, unsigned self) {
 
 uint64_t pool_in_use(const struct pool *pool) {
     uint64_t used = 0;
-    for (unsigned i = 0; i < POOL_CLASSES; i++) {
+    for (unsigned i = 0; i < POOL_CLASSES; i++)
         used += pool->classes[i].used;
-    }
     return used;
 }
 
@@ -46,9 +45,8 @@ void desk_receive(struct desk *desk) {
     struct mail mail;
     while (mail_receive(desk->mailroom, &mail, 1) == 1) {
         if (mail.type == MAIL_RELEASE) {
-            for (unsigned i = 0; i < 6 && mail.release.parcels[i] != NULL; i++) {
+            for (unsigned i = 0; i < 6 && mail.release.parcels[i] != NULL; i++)
                 parcel_came_home(&desk->parcels, mail.release.parcels[i]);
-            }
         } else {
             assert_true(desk->count < DESK_MAILS);
             desk->mails[desk->count++] = mail;
@@ -70,9 +68,8 @@ struct mail desk_take(struct desk *desk, enum mail_type type) {
 
 unsigned desk_has(const struct desk *desk, enum mail_type type) {
     unsigned count = 0;
-    for (unsigned i = 0; i < desk->count; i++) {
+    for (unsigned i = 0; i < desk->count; i++)
         count += desk->mails[i].type == type;
-    }
     return count;
 }
 

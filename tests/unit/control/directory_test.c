@@ -39,29 +39,24 @@ static void clients_are_found_by_identifier_and_by_handle(void **state) {
         assert_ptr_equal(find(name(i)), client);
         assert_ptr_equal(directory_at(&directory, client->handle), client);
     }
-    for (unsigned i = 0; i < MANY; i += 2) {
+    for (unsigned i = 0; i < MANY; i += 2)
         directory_remove(&directory, find(name(i)));
-    }
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MANY; i++)
         assert_int_equal(find(name(i)) != NULL, i % 2);
-    }
     assert_int_equal(directory.count, MANY / 2);
-    for (unsigned i = 1; i < MANY; i += 2) {
+    for (unsigned i = 1; i < MANY; i += 2)
         directory_remove(&directory, find(name(i)));
-    }
 }
 
 static void a_client_costs_its_entry_its_name_and_its_place(void **state) {
     size_t before = arena_used(desk.arena);
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MANY; i++)
         assert_non_null(add(name(i)));
-    }
     size_t bytes = arena_used(desk.arena) - before;
     assert_true(bytes <= MANY * (sizeof(struct client) + 16) * 102 / 100 + (2u << 16));
     assert_true(directory.table.now.size * sizeof(struct table_slot) <= MANY * 22);
-    for (unsigned i = 0; i < MANY; i++) {
+    for (unsigned i = 0; i < MANY; i++)
         directory_remove(&directory, find(name(i)));
-    }
 }
 
 static void handles_of_nobody_are_nobody(void **state) {

@@ -110,9 +110,8 @@ static void each_line_is_one_write(void **state) {
 static void noisy_events_are_limited_and_counted(void **state) {
     struct log_limit limit = {0};
     unsigned left_out = 99, passed = 0;
-    for (unsigned i = 0; i < 10; i++) {
+    for (unsigned i = 0; i < 10; i++)
         passed += log_pass(&limit, 1000 + i, 100, 2, &left_out);
-    }
     assert_int_equal(passed, 2);
     assert_int_equal(left_out, 0);
     assert_true(log_pass(&limit, 1100, 100, 2, &left_out));

@@ -56,20 +56,17 @@ static void open_with_threads(unsigned shards) {
         registry->shard[i] = shard_create(registry, i, error, sizeof error);
         assert_non_null(registry->shard[i]);
     }
-    for (unsigned i = 0; i < shards; i++) {
+    for (unsigned i = 0; i < shards; i++)
         assert_int_equal(shard_start(registry->shard[i]), 0);
-    }
 }
 
 static void close_with_threads(void) {
     struct registry *registry = &world.registry;
-    for (unsigned i = 0; i < registry->shards; i++) {
+    for (unsigned i = 0; i < registry->shards; i++)
         shard_stop(registry->shard[i]);
-    }
     desk_receive(&world.workers[0]);
-    for (unsigned i = 0; i < registry->shards; i++) {
+    for (unsigned i = 0; i < registry->shards; i++)
         shard_destroy(registry->shard[i]);
-    }
     desk_close(&world.workers[0]);
     mailboxes_destroy(registry->mailboxes);
     routes_destroy(registry->routes);

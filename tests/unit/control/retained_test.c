@@ -108,23 +108,19 @@ static void random_text(char *text, unsigned *seed, bool filter) {
     unsigned levels = 1 + (unsigned)rand_r(seed) % 4;
     size_t len = 0;
     for (unsigned i = 0; i < levels; i++) {
-        if (i > 0) {
+        if (i > 0)
             text[len++] = '/';
-        }
         unsigned kind = filter ? (unsigned)rand_r(seed) % 4 : 3;
-        if (kind == 0 && i + 1 == levels) {
+        if (kind == 0 && i + 1 == levels)
             text[len++] = '#';
-        } else if (kind <= 1) {
+        else if (kind <= 1)
             text[len++] = '+';
-        } else {
-            for (unsigned n = (unsigned)rand_r(seed) % 3; n > 0; n--) {
+        else
+            for (unsigned n = (unsigned)rand_r(seed) % 3; n > 0; n--)
                 text[len++] = alphabet[(unsigned)rand_r(seed) % (sizeof alphabet - 1)];
-            }
-        }
     }
-    if (len == 0) {
+    if (len == 0)
         text[len++] = 'a';
-    }
     text[len] = '\0';
 }
 
@@ -143,9 +139,8 @@ static unsigned matching(const char *filter) {
 
 static unsigned words(const char *text) {
     unsigned count = text[0] != '\0';
-    for (; *text != '\0'; text++) {
+    for (; *text != '\0'; text++)
         count += *text == ' ';
-    }
     return count;
 }
 
@@ -154,19 +149,17 @@ static void a_walk_finds_what_comparing_every_topic_finds(void **state) {
     for (unsigned i = 0; i < TOPICS; i++) {
         uint64_t epoch;
         random_text(topics[i], &seed, false);
-        if (retained_get(store, bytes(topics[i]), strlen(topics[i]), &epoch) != NULL) {
+        if (retained_get(store, bytes(topics[i]), strlen(topics[i]), &epoch) != NULL)
             topics[i][0] = '\0'; /* is there */
-        } else {
+        else
             put(topics[i]);
-        }
     }
     for (unsigned i = 0; i < 5000; i++) {
         char filter[64];
         unsigned calls;
         random_text(filter, &seed, true);
-        if (!topic_filter_valid(bytes(filter), strlen(filter), 32)) {
+        if (!topic_filter_valid(bytes(filter), strlen(filter), 32))
             continue;
-        }
         unsigned wanted = matching(filter);
         assert_int_equal(words(found(filter, 1 + i % 5, &calls)), wanted);
     }
@@ -203,16 +196,14 @@ static void a_walk_survives_what_comes_and_goes_beside_it(void **state) {
         unsigned steps = 3;
         const struct message *message =
             retained_next(store, &cursor, bytes("stay/#"), 6, &steps, &epoch);
-        if (message != NULL && message->topic_len == 8) {
+        if (message != NULL && message->topic_len == 8)
             visited[atoi((const char *)message_topic(message) + 5)]++;
-        }
         if (cursor.at != NULL && turn % 2 == 0) { /* the very one that it stands at */
             struct message *at = message_ref(cursor.at);
-            if (at->topic_len > 8) {
+            if (at->topic_len > 8)
                 retained_delete(store, message_topic(at), at->topic_len);
-            } else {
+            else
                 retained_put(store, at, 9);
-            }
             parcel_release(&desk.parcels, at);
         }
         snprintf(topic, sizeof topic, "stay/%03u/new", turn * 7 % 1000);
@@ -220,9 +211,8 @@ static void a_walk_survives_what_comes_and_goes_beside_it(void **state) {
         snprintf(topic, sizeof topic, "stay/%03u/go", turn * 13 % 1000);
         delete (topic);
     }
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 1000; i++)
         assert_int_equal(visited[i], 1);
-    }
     retained_cursor_end(store, &cursor);
 }
 

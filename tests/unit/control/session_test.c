@@ -16,9 +16,8 @@ static struct world world;
 
 static struct client_view view_of(const char *id) {
     struct client_view view = {0};
-    if (!shard_client(world.shard[0], (const uint8_t *)id, strlen(id), &view)) {
+    if (!shard_client(world.shard[0], (const uint8_t *)id, strlen(id), &view))
         view.session = 0;
-    }
     return view;
 }
 
@@ -236,9 +235,8 @@ static void a_queue_is_bounded_in_bytes_too(void **state) {
     world_disconnect(&world, &client);
     char payload[501] = {0};
     memset(payload, 'x', 500);
-    for (unsigned i = 0; i < 4; i++) {
+    for (unsigned i = 0; i < 4; i++)
         publish("t", payload, 1);
-    }
     assert_int_equal(view_of("dev").queued, 2);
     assert_int_equal(COUNT_OF(&world, QUEUE_FULL_BYTES), 2);
 }

@@ -324,9 +324,8 @@ static void shards_share_clients_routes_and_retained_messages(void **state) {
         clients[i] = world_connect(&world, 0, text, PERSISTENT, NULL);
         world_subscribe(&world, &clients[i], "+/#", 0, 0);
         on_second += clients[i].shard == FIRST_SHARD + 1;
-        for (unsigned n = 0; n < 20; n++) {
+        for (unsigned n = 0; n < 20; n++)
             world_delivered(&world, &clients[i], "x", 0, false);
-        }
     }
     assert_true(on_second > 0 && on_second < 8);
     assert_true(shard_publish(world.shard[1], (const uint8_t *)"a", 1, (const uint8_t *)"to all", 6,
@@ -339,9 +338,8 @@ static unsigned sys_published(const char *topic, const char *payload) {
     struct desk *desk = &world.workers[0];
     unsigned count = 0;
     for (unsigned i = 0; i < desk->count; i++) {
-        if (desk->mails[i].type != MAIL_PUBLISH) {
+        if (desk->mails[i].type != MAIL_PUBLISH)
             continue;
-        }
         const struct message *message = desk->mails[i].publish.message;
         assert_int_equal(message->flags, MESSAGE_SYS | MESSAGE_RETAIN);
         count += message->topic_len == strlen(topic) &&

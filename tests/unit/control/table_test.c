@@ -40,9 +40,8 @@ static void what_was_inserted_is_found_while_the_table_grows(void **state) {
         assert_int_equal(find(&table, key + 1), TABLE_NONE);
     }
     assert_int_equal(table_count(&table), MANY);
-    for (uint32_t key = 0; key < MANY; key++) {
+    for (uint32_t key = 0; key < MANY; key++)
         assert_int_equal(find(&table, key), key + 1);
-    }
     table_free(&table);
 }
 
@@ -65,9 +64,8 @@ static void what_was_removed_is_gone_and_the_rest_stays(void **state) {
         there[key] = !there[key];
         assert_int_equal(table_count(&table), count);
     }
-    for (uint32_t key = 0; key < MANY; key++) {
+    for (uint32_t key = 0; key < MANY; key++)
         assert_int_equal(find(&table, key), there[key] ? key + 1 : TABLE_NONE);
-    }
     free(there);
     table_free(&table);
 }
@@ -77,9 +75,8 @@ static void an_operation_moves_few_slots(void **state) {
     uint32_t before = 0;
     for (uint32_t key = 0; key < MANY; key++) {
         assert_true(table_insert(&table, hash_of(key), key + 1));
-        if (table.old.slots != NULL && table.moved > before) {
+        if (table.old.slots != NULL && table.moved > before)
             assert_true(table.moved - before <= 32);
-        }
         before = table.moved;
     }
     table_free(&table);

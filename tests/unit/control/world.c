@@ -58,18 +58,16 @@ void world_open(struct world *world, unsigned shards) {
     desk_open(&world->admin, registry->mailboxes, registry->admin);
     for (unsigned i = 0; i < shards; i++) {
         world->shard[i] = shard_make(registry, i, &world->loop, error, sizeof error);
-        if (world->shard[i] == NULL) {
+        if (world->shard[i] == NULL)
             fail_msg("%s", error);
-        }
         registry->shard[i] = world->shard[i];
         routes_online(registry->routes, FIRST_SHARD + i);
     }
 }
 
 void world_turn(struct world *world) {
-    for (unsigned i = 0; i < world->registry.shards; i++) {
+    for (unsigned i = 0; i < world->registry.shards; i++)
         shard_turn(world->shard[i], world->now, world->wall_clock);
-    }
 }
 
 void world_settle(struct world *world) {
@@ -81,15 +79,13 @@ void world_settle(struct world *world) {
             unsigned before = desk->count;
             desk_receive(desk);
             busy |= desk->count != before || mail_flush(desk->mailroom) > 0;
-            if (!world->worker_stuck[i]) {
+            if (!world->worker_stuck[i])
                 routes_quiescent(world->registry.routes, i);
-            }
         }
         desk_receive(&world->admin);
         mail_flush(world->admin.mailroom);
-        for (unsigned i = 0; i < world->registry.shards; i++) {
+        for (unsigned i = 0; i < world->registry.shards; i++)
             busy |= shard_turn(world->shard[i], world->now, world->wall_clock);
-        }
         quiet = busy ? 0 : quiet + 1;
     }
 }
@@ -116,18 +112,16 @@ static struct parcel *parcel_of(const struct mail *mail) {
 static void discard_mail(struct desk *desk) {
     for (unsigned i = 0; i < desk->count; i++) {
         struct parcel *parcel = parcel_of(&desk->mails[i]);
-        if (parcel != NULL) {
+        if (parcel != NULL)
             parcel_release(&desk->parcels, parcel);
-        }
     }
     desk->count = 0;
 }
 
 void world_close(struct world *world) {
     struct registry *registry = &world->registry;
-    for (unsigned i = 0; i < registry->shards; i++) {
+    for (unsigned i = 0; i < registry->shards; i++)
         connects_end(world->shard[i]);
-    }
     while (uv_run(&world->loop, UV_RUN_ONCE) != 0) {
     }
     for (unsigned i = 0; i < 3; i++) { /* parcels go home in both directions */
@@ -137,9 +131,8 @@ void world_close(struct world *world) {
         discard_mail(&world->admin);
     }
     world_settle(world);
-    for (unsigned i = 0; i < registry->shards; i++) {
+    for (unsigned i = 0; i < registry->shards; i++)
         shard_unmake(world->shard[i]);
-    }
     desk_close(&world->workers[0]);
     desk_close(&world->workers[1]);
     desk_close(&world->admin);
@@ -207,9 +200,8 @@ struct client_at world_connect(struct world *world, unsigned worker, const char 
     assert_int_equal(verdict.generation, client.generation);
     assert_int_not_equal(verdict.session, 0);
     assert_null(verdict.verdict.qos2_in);
-    if (present != NULL) {
+    if (present != NULL)
         *present = verdict.verdict.session_present;
-    }
     client.session = verdict.session;
     return client;
 }
@@ -231,9 +223,8 @@ void world_disconnect(struct world *world, const struct client_at *client) {
 struct subscribe_request *world_request(struct world *world, const struct client_at *client,
                                         unsigned count, const char *const *filters, uint8_t qos) {
     size_t bytes = 0;
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; i < count; i++)
         bytes += 3 + strlen(filters[i]);
-    }
     struct desk *desk = &world->workers[client->worker];
     struct subscribe_request *request = parcel_new(&desk->parcels, sizeof *request + bytes);
     assert_non_null(request);
@@ -302,8 +293,7 @@ uint16_t world_delivered(struct world *world, const struct client_at *client, co
 
 uint64_t world_counter(const struct world *world, enum counter counter) {
     uint64_t sum = 0;
-    for (unsigned i = 0; i < world->registry.shards; i++) {
+    for (unsigned i = 0; i < world->registry.shards; i++)
         sum += counter_read(shard_counters(world->shard[i]), counter);
-    }
     return sum;
 }
