@@ -254,13 +254,13 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
         count(tcp->counters, COUNTER_TCP_DROP_NO_ACK);
         return;
     }
+    if (!check_ack(tcp, conn, header, segment_length))
+        return;
     /* TS.Recent is that of the earliest segment not yet acknowledged (RFC 7323 4.3): with an ACK
-     * owed, that one has been here. */
+     * owed, that one has been here. A segment whose ACK is refused leaves nothing behind. */
     if (conn->flags & CONN_TIMESTAMPS && !(conn->flags & CONN_ACK_OWED) &&
         seq_leq(header->seq, conn->rcv_nxt))
         conn->ts_recent = header->options.tsval;
-    if (!check_ack(tcp, conn, header, segment_length))
-        return;
     conn->last_received = idle_tick(tcp->now);
     conn->hop = segment->hop;
     if (conn->flags & CONN_KEEPALIVE)
