@@ -45,6 +45,8 @@
     X(ICMP_IGNORED, "icmp.ignored", DROP, "ICMP and ICMPv6 messages of a type that is of no use here.") \
     X(ICMP_LIMITED, "icmp.limited", DROP, "Echo requests and neighbour solicitations not answered because a burst held too many.") \
     X(ICMP_ECHOES, "icmp.echoes", COUNT, "Echo requests answered.") \
+    X(ICMP_ERRORS, "icmp.errors", COUNT, "ICMP and ICMPv6 errors that quote a segment of ours, for TCP to judge.") \
+    X(ICMP_QUOTE, "icmp.quote", DROP, "ICMP and ICMPv6 errors that quote no segment of ours, or too little of one.") \
     X(ND_MALFORMED, "nd.malformed", DROP, "Neighbour solicitations and advertisements that break a rule of RFC 4861, section 7.1.") \
     X(ND_OTHERS, "nd.others", DROP, "Neighbour solicitations for somebody else.") \
     X(ND_REPLIES, "nd.replies", COUNT, "Neighbour solicitations for our addresses, answered.") \
@@ -77,6 +79,11 @@
     X(TCP_TIME_WAIT_EVICTED, "tcp.time_wait_evicted", COUNT, "TIME-WAIT records dropped early because there were too many.") \
     X(TCP_FRAME_SHORTAGES, "tcp.frame_shortages", COUNT, "Times output stopped because the link had no frame; it goes on later.") \
     X(TCP_MEMORY_SHORTAGES, "tcp.memory_shortages", COUNT, "Times output waited because there was no memory for its state; it goes on later.") \
+    X(TCP_PMTU_LOWERED, "tcp.pmtu_lowered", COUNT, "Times a router's word made a connection's segments smaller (RFC 1191, RFC 8201).") \
+    X(TCP_PMTU_BLACK_HOLES, "tcp.pmtu_black_holes", COUNT, "Times a connection's segments were made smaller because full-sized ones got no answer.") \
+    X(TCP_ICMP_SOFT, "tcp.icmp_soft", COUNT, "ICMP errors about data in flight that say nothing about its size: retransmission decides.") \
+    X(TCP_DROP_ICMP, "tcp.drop_icmp", DROP, "ICMP errors that quote no connection, or a sequence number that is not in flight: late or forged (RFC 5927).") \
+    X(TCP_DROP_PMTU, "tcp.drop_pmtu", DROP, "Packet-too-big messages whose MTU is no smaller than what was sent, or less than IPv6 allows.") \
     X(TCP_DROP_MALFORMED, "tcp.drop_malformed", DROP, "Segments whose header does not fit its length.") \
     X(TCP_DROP_PORT, "tcp.drop_port", DROP, "Segments to a port nobody listens on, answered with RST.") \
     X(TCP_DROP_FLAGS, "tcp.drop_flags", DROP, "Segments without a connection whose flags make no sense.") \

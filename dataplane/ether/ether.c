@@ -66,13 +66,13 @@ static enum frame_fate frame_handle(struct ether *ether, struct frame *frame,
             return FRAME_FREE;
         if (frame->protocol == IP_PROTOCOL_TCP)
             return segment_input(ether, frame, batch);
-        return icmp_input(ether, frame);
+        return icmp_input(ether, frame, batch);
     case ETHERTYPE_IPV6:
         if (!ipv6_parse(ether, frame))
             return FRAME_FREE;
         if (frame->protocol == IP_PROTOCOL_TCP)
             return segment_input(ether, frame, batch);
-        return icmpv6_input(ether, frame);
+        return icmpv6_input(ether, frame, batch);
     case ETHERTYPE_ARP:
         return arp_input(ether, frame);
     default:
@@ -107,6 +107,7 @@ void ether_input(struct ether *ether, unsigned port, struct rte_mbuf **frames,
                  unsigned frames_count, bool handed_over, struct ether_batch *batch) {
     batch->segments_count = 0;
     batch->foreign_count = 0;
+    batch->errors_count = 0;
     ether->echoes_left = ICMP_ECHOES_PER_BURST;
     if (!handed_over)
         count_add(ether->counters, COUNTER_ETHER_RX_PACKETS, frames_count);

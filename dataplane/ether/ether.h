@@ -51,6 +51,8 @@ struct ether_batch {
     struct rte_mbuf *foreign[ETHER_BURST]; /* frames of flows that another worker owns ... */
     uint8_t owners[ETHER_BURST];           /* ... and which one */
     unsigned foreign_count;
+    struct tcp_icmp errors[ETHER_BURST]; /* for this worker's TCP */
+    unsigned errors_count;
 };
 
 /* Sorts a burst of frames from one port: answers ARP, neighbour solicitations and echo requests,

@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 
 #include "dataplane/ether/checksum.h"
+#include "dataplane/ether/icmp_error.h"
 #include "dataplane/ether/ipv4.h"
 #include "dataplane/ether/ipv6.h"
 #include "dataplane/ether/nd.h"
@@ -35,11 +36,13 @@ static bool echo_allowed(struct ether *ether, const struct frame *frame) {
     return true;
 }
 
-enum frame_fate icmp_input(struct ether *ether, struct frame *frame) {
+enum frame_fate icmp_input(struct ether *ether, struct frame *frame, struct ether_batch *batch) {
     const uint8_t *message = frame->payload;
     uint32_t len = frame->payload_len;
     if (len < ICMP_HEADER || checksum_fold(checksum_sum(message, len)) != 0xffff)
         return frame_drop(ether, COUNTER_ICMP_MALFORMED);
+    if (icmp_is_error(message[0]))
+        return icmp_error(ether, frame, batch);
     if (message[0] != ICMP_ECHO_REQUEST || message[1] != 0)
         return frame_drop(ether, COUNTER_ICMP_IGNORED);
     if (!echo_allowed(ether, frame))
@@ -88,7 +91,7 @@ static enum frame_fate echo_answer(struct ether *ether, struct frame *frame) {
     return FRAME_KEPT;
 }
 
-enum frame_fate icmpv6_input(struct ether *ether, struct frame *frame) {
+enum frame_fate icmpv6_input(struct ether *ether, struct frame *frame, struct ether_batch *batch) {
     const uint8_t *message = frame->payload;
     uint32_t len = frame->payload_len;
     if (len < ICMP_HEADER ||
@@ -96,6 +99,8 @@ enum frame_fate icmpv6_input(struct ether *ether, struct frame *frame) {
                       checksum_pseudo_header(frame->source, frame->destination, 16,
                                              IP_PROTOCOL_ICMPV6, len)) != 0xffff)
         return frame_drop(ether, COUNTER_ICMP_MALFORMED);
+    if (icmpv6_is_error(message[0]))
+        return icmpv6_error(ether, frame, batch);
     switch (message[0]) {
     case ICMPV6_ECHO_REQUEST:
         return echo_answer(ether, frame);

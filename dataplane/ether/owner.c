@@ -32,13 +32,16 @@ uint32_t owner_toeplitz(const struct owner *owner, const struct tcp_tuple *tuple
 
 unsigned owner_of(const struct owner *owner, const struct rte_mbuf *mbuf,
                   const struct tcp_tuple *tuple, uint64_t hash) {
+    if (owner->workers > 1 && owner->reta_size != 0 && mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH)
+        return mbuf->hash.rss % owner->reta_size % owner->workers;
+    return owner_of_flow(owner, tuple, hash);
+}
+
+unsigned owner_of_flow(const struct owner *owner, const struct tcp_tuple *tuple, uint64_t hash) {
     if (owner->workers == 1)
         return 0;
-    if (owner->reta_size != 0) {
-        uint32_t rss =
-            mbuf->ol_flags & RTE_MBUF_F_RX_RSS_HASH ? mbuf->hash.rss : owner_toeplitz(owner, tuple);
-        return rss % owner->reta_size % owner->workers;
-    }
+    if (owner->reta_size != 0)
+        return owner_toeplitz(owner, tuple) % owner->reta_size % owner->workers;
     /* Multiplied first, so that the flows of one worker do not share bits that the flow table uses.
      */
     uint32_t high = (uint32_t)((hash * UINT64_C(0x9e3779b97f4a7c15)) >> 32);

@@ -22,9 +22,12 @@ struct owner {
 
 void owner_init(struct owner *owner, const struct port *port, unsigned workers);
 
-/* `hash` is tcp_tuple_hash of the tuple. */
+/* `hash` is tcp_tuple_hash of the tuple; `mbuf` holds a segment of the flow. */
 unsigned owner_of(const struct owner *owner, const struct rte_mbuf *mbuf,
                   const struct tcp_tuple *tuple, uint64_t hash);
+
+/* The same without such a segment. */
+unsigned owner_of_flow(const struct owner *owner, const struct tcp_tuple *tuple, uint64_t hash);
 
 /* Toeplitz over source address, destination address, source port, destination port, with a key
  * prepared by owner_init. */

@@ -103,3 +103,9 @@ void loss_window_opened(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exten
     timer_fast_set(tcp, conn, conn_rto(tcp, conn));
     conn_touch(tcp, conn);
 }
+
+void loss_too_big(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
+    send_again(conn, extension);
+    timer_fast_set(tcp, conn, conn_rto(tcp, conn));
+    conn_touch(tcp, conn);
+}

@@ -28,4 +28,8 @@ void loss_window_opened(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exten
 /* The sequence number that output sends next: new data, or what is sent again. */
 uint32_t loss_next(const struct tcp_conn *conn, const struct tcp_extension *extension);
 
+/* The path takes smaller segments than those in flight: all of them are sent again, cut anew. What
+ * was too big is no sign of congestion (RFC 1191 6.4). */
+void loss_too_big(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension);
+
 #endif

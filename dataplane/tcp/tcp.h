@@ -122,6 +122,24 @@ void tcp_destroy(struct tcp *tcp);
  * is called from here. */
 void tcp_input(struct tcp *tcp, const struct tcp_segment *segments, unsigned count, uint64_t now);
 
+/* An ICMP or ICMPv6 error about a segment of ours. Anybody can send one: it is believed only as far
+ * as what it quotes proves that its sender has seen the segment (RFC 5927 4). */
+enum tcp_icmp_kind {
+    TCP_ICMP_TOO_BIG,    /* fragmentation needed (RFC 1191), packet too big (RFC 8201) */
+    TCP_ICMP_UNREACHABLE /* all others: soft errors, counted (RFC 5927 6) */
+};
+
+struct tcp_icmp {
+    struct tcp_tuple tuple; /* of the segment quoted, as a segment from its receiver would have it */
+    uint64_t hash;          /* tcp_tuple_hash(tuple) */
+    uint32_t seq;           /* of the segment quoted */
+    uint32_t mtu;           /* TCP_ICMP_TOO_BIG: of the hop that complains; 0 = it does not say */
+    uint16_t len;           /* of the IP packet quoted, by its header */
+    uint8_t kind;
+};
+
+void tcp_icmp(struct tcp *tcp, const struct tcp_icmp *icmp, uint64_t now);
+
 /* Timers that are due: at most `budget` visited. True when more are due already. */
 bool tcp_timers(struct tcp *tcp, uint64_t now, unsigned budget);
 

@@ -2,6 +2,7 @@
 #include "dataplane/tcp/timer.h"
 
 #include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/pmtu.h"
 #include "dataplane/tcp/seq.h"
 
 /* Monotonic time of a tick that is near now. */
@@ -55,10 +56,12 @@ static void fast_fire(struct tcp *tcp, struct tcp_conn *conn) {
         return;
     if (given_up(tcp, conn, extension))
         return;
-    if (closed_window)
+    if (closed_window) {
         extension->flags |= EXTENSION_WINDOW_PROBE;
-    else
+    } else {
+        pmtu_timeout(tcp, conn, extension);
         loss_timeout(tcp, conn, extension);
+    }
     if (conn->backoff < 15)
         conn->backoff++;
     timer_fast_set(tcp, conn, conn_rto(tcp, conn));

@@ -30,6 +30,8 @@ static void frames_handle(struct worker *worker, unsigned port, struct rte_mbuf 
         tcp_input(worker->tcp, batch.segments, batch.segments_count, now);
         frames_free(batch.frames, batch.segments_count);
     }
+    for (unsigned i = 0; i < batch.errors_count; i++)
+        tcp_icmp(worker->tcp, &batch.errors[i], now);
     if (batch.foreign_count > 0)
         handover_send(worker->config.handover, worker->config.self, batch.foreign, batch.owners,
                       batch.foreign_count, &worker->counters);

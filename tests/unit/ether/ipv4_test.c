@@ -226,7 +226,7 @@ static void icmp_that_is_bad_or_of_no_use_is_not_answered(void **state) {
     ip_checksum_renew(&frame);
     input(world, &frame);
     assert_int_equal(counted(world, COUNTER_ICMP_MALFORMED), 2);
-    const uint8_t types[] = {0, 3, 5, 13};
+    const uint8_t types[] = {0, 4, 5, 13}; /* 4: source quench, RFC 6633 */
     for (unsigned i = 0; i < 4; i++) {
         echo_frame(&frame, 9);
         frame.at[IP + 20] = types[i];
