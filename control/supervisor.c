@@ -159,6 +159,14 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .time_wait_max = config->tcp.connections,
         .out_of_order_max = config->tcp.out_of_order_bytes,
         .keepalive_ms = config->tcp.keepalive_ms,
+        .admission =
+            {.prefix = {[ADMISSION_SYN] = config->tcp.prefix_syns,
+                        [ADMISSION_CONNECT] = config->tcp.prefix_connects,
+                        [ADMISSION_RESET] = config->tcp.prefix_resets},
+             .worker =
+                 {[ADMISSION_SYN] = config->tcp.syns, [ADMISSION_CONNECT] = config->tcp.connects},
+             .bits4 = (uint8_t)config->tcp.prefix4,
+             .bits6 = (uint8_t)config->tcp.prefix6},
         .app_size = 128,
     };
     memcpy(tcp->secret, supervisor->tcp_secret, sizeof tcp->secret);

@@ -135,6 +135,20 @@ static const struct key tcp_keys[] = {
            "TCP keep-alive for clients that connect without an MQTT keep alive; 0: off."),
     NUMBER(tcp, out_of_order_bytes, "65536", 0, 1048576, "bytes",
            "Data that may wait behind a gap, of one connection."),
+    NUMBER(tcp, prefix4, "24", 8, 32, "bits",
+           "Clients whose IPv4 addresses agree in so many bits share the `prefix_` limits, which each worker keeps by itself. One second's worth may come at once."),
+    NUMBER(tcp, prefix6, "56", 16, 64, "bits",
+           "The same for IPv6."),
+    NUMBER(tcp, prefix_syns, "100000", 0, 10000000, "a second",
+           "SYN segments that one prefix may send to one worker; more are dropped. 0: any number, here and below."),
+    NUMBER(tcp, prefix_connects, "100000", 0, 10000000, "a second",
+           "Connections that one prefix may open on one worker; those beyond wait for their client's next try."),
+    NUMBER(tcp, prefix_resets, "10000", 0, 10000000, "a second",
+           "RST segments that one worker sends to one prefix."),
+    NUMBER(tcp, syns, "500000", 0, 10000000, "a second",
+           "SYN segments that one worker answers, from all together."),
+    NUMBER(tcp, connects, "0", 0, 10000000, "a second",
+           "Connections that one worker opens, for all together."),
 };
 
 static const struct key mqtt_keys[] = {

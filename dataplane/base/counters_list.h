@@ -94,6 +94,11 @@
     X(TCP_DROP_FIRST_LOST, "tcp.drop_first_lost", DROP, "Data of a handshake whose first data segment has not arrived.") \
     X(TCP_DROP_CONNECTIONS_MAX, "tcp.drop_connections_max", DROP, "Connections refused because there were as many as allowed, answered with RST.") \
     X(TCP_DROP_CONNECTION_MEMORY, "tcp.drop_connection_memory", DROP, "First data segments dropped because there was no memory for a connection.") \
+    X(TCP_DROP_PREFIX_SYNS, "tcp.drop_prefix_syns", DROP, "SYN segments from a prefix that sends too many (tcp.prefix_syns).") \
+    X(TCP_DROP_SYNS, "tcp.drop_syns", DROP, "SYN segments while a worker gets too many (tcp.syns).") \
+    X(TCP_DROP_PREFIX_CONNECTS, "tcp.drop_prefix_connects", DROP, "First data segments from a prefix that opens too many connections (tcp.prefix_connects); they come again.") \
+    X(TCP_DROP_CONNECTS, "tcp.drop_connects", DROP, "First data segments while a worker gets too many connections (tcp.connects); they come again.") \
+    X(TCP_DROP_RESETS, "tcp.drop_resets", DROP, "RST segments not sent because their prefix had enough of them (tcp.prefix_resets).") \
     X(TCP_DROP_REFUSED, "tcp.drop_refused", DROP, "Connections refused by the application, answered with RST.") \
     X(TCP_DROP_REPLY, "tcp.drop_reply", DROP, "Answers outside a connection not sent because the link had no frame.") \
     X(TCP_DROP_SYN, "tcp.drop_syn", DROP, "SYN segments inside a connection.") \

@@ -25,11 +25,28 @@ static struct tcp_conn *drop(struct tcp *tcp, enum counter reason) {
     return NULL;
 }
 
+/* Whether the peer's prefix and the worker have seen too many of this kind; then the segment is
+ * dropped: the peer sends it again, and the more there are the later they come. */
+static bool crowded(struct tcp *tcp, const struct tcp_segment *segment, enum admission_kind kind) {
+    static const enum counter reasons[][2] = {
+        [ADMISSION_SYN] = {COUNTER_TCP_DROP_PREFIX_SYNS, COUNTER_TCP_DROP_SYNS},
+        [ADMISSION_CONNECT] = {COUNTER_TCP_DROP_PREFIX_CONNECTS, COUNTER_TCP_DROP_CONNECTS},
+    };
+    enum admission_verdict verdict =
+        admission_ask(&tcp->admission, kind, segment->tuple.remote, tcp->now);
+    if (verdict == ADMISSION_GRANTED)
+        return false;
+    count(tcp->counters, reasons[kind][verdict == ADMISSION_WORKER]);
+    return true;
+}
+
 static struct tcp_conn *open_connection(struct tcp *tcp, const struct tcp_segment *segment,
                                         const struct tcp_header *header,
                                         const struct cookie_base *base, uint16_t mss) {
     if (tcp->conns.used >= tcp->config.connections_max)
         return refuse(tcp, segment, header, COUNTER_TCP_DROP_CONNECTIONS_MAX);
+    if (crowded(tcp, segment, ADMISSION_CONNECT))
+        return NULL;
 
     struct conn_open open = {
         .segment = segment,
@@ -75,6 +92,8 @@ struct tcp_conn *accept_segment(struct tcp *tcp, const struct tcp_segment *segme
     if (kind == TCP_SYN) {
         if (tcp->stopped)
             return refuse(tcp, segment, header, COUNTER_TCP_DROP_STOPPED);
+        if (crowded(tcp, segment, ADMISSION_SYN))
+            return NULL;
         if (tcp->conns.used >= tcp->config.connections_max)
             return refuse(tcp, segment, header, COUNTER_TCP_DROP_CONNECTIONS_MAX);
         reply_syn_ack(tcp, segment, header);

@@ -11,6 +11,9 @@
  *     RST                    -> dropped
  *     anything else          -> RST
  *
+ * All within the limits of admission.h: a SYN, or first data, that is too many is dropped, and so
+ * is the RST.
+ *
  * Thread: the worker.
  */
 #ifndef LINEMQ_TCP_ACCEPT_H

@@ -37,7 +37,10 @@ void reply_reset(struct tcp *tcp, const struct tcp_segment *segment,
         reply.flags |= TCP_ACK;
         reply.ack = header->seq + header_segment_length(header);
     }
-    if (send(tcp, segment, &reply))
+    if (admission_ask(&tcp->admission, ADMISSION_RESET, segment->tuple.remote, tcp->now) !=
+        ADMISSION_GRANTED)
+        count(tcp->counters, COUNTER_TCP_DROP_RESETS);
+    else if (send(tcp, segment, &reply))
         count(tcp->counters, COUNTER_TCP_RESETS_OUT);
 }
 

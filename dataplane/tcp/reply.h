@@ -10,7 +10,9 @@
 
 struct time_wait;
 
-/* RFC 9293 3.10.7.1. The segment is not a RST. */
+/* RFC 9293 3.10.7.1. The segment is not a RST. So many a second for each prefix; the limit is not
+ * shared, or a stranger could find out by it which segments, sent in another's name, get a RST and
+ * which meet a connection. */
 void reply_reset(struct tcp *tcp, const struct tcp_segment *segment,
                  const struct tcp_header *header);
 

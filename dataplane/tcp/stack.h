@@ -3,6 +3,7 @@
 #ifndef LINEMQ_TCP_STACK_H
 #define LINEMQ_TCP_STACK_H
 
+#include "dataplane/tcp/admission.h"
 #include "dataplane/tcp/conn.h"
 #include "dataplane/tcp/extension.h"
 #include "dataplane/tcp/flow.h"
@@ -30,6 +31,7 @@ struct tcp {
     struct wheel fast, slow;
     struct locals locals;
     struct rto_limits rto_limits;
+    struct admission admission;
 
     /* The touched list: refs in a ring of a power of two. A connection is on it at most once, and
      * is never freed while it is, so connections_max entries are enough. */

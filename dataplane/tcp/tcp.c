@@ -42,7 +42,9 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
         ring *= 2;
     tcp->touched_mask = ring - 1;
     tcp->touched = malloc((size_t)ring * sizeof *tcp->touched);
-    if (!tcp->touched || !flow_init(&tcp->flow, config->connections_max + config->time_wait_max)) {
+    if (!tcp->touched || !flow_init(&tcp->flow, config->connections_max + config->time_wait_max) ||
+        !admission_init(&tcp->admission, &config->admission, config->flow_key)) {
+        flow_fini(&tcp->flow);
         free(tcp->touched);
         free(tcp);
         return NULL;
@@ -62,6 +64,7 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
 void tcp_destroy(struct tcp *tcp) {
     if (!tcp)
         return;
+    admission_fini(&tcp->admission);
     flow_fini(&tcp->flow);
     free(tcp->touched);
     free(tcp);

@@ -23,6 +23,7 @@
 
 #include "dataplane/base/counters.h"
 #include "dataplane/message/pool.h"
+#include "dataplane/tcp/admission.h"
 
 /* Both ends of a connection in network byte order; IPv4 addresses are mapped (::ffff:a.b.c.d). */
 struct tcp_tuple {
@@ -107,6 +108,8 @@ struct tcp_config {
     uint8_t flow_key[16];  /* flow table */
     uint16_t ports[16];    /* listening, 0 ends the list */
     size_t app_size;       /* bytes of the application's part, at most 128 */
+
+    struct admission_limits admission;
 };
 
 /* Set-up only: allocates the flow table from the heap, everything else from `pool` as it is needed.
@@ -130,7 +133,7 @@ enum tcp_icmp_kind {
 };
 
 struct tcp_icmp {
-    struct tcp_tuple tuple; /* of the segment quoted, as a segment from its receiver would have it */
+    struct tcp_tuple tuple; /* of the segment quoted: its destination is `remote` */
     uint64_t hash;          /* tcp_tuple_hash(tuple) */
     uint32_t seq;           /* of the segment quoted */
     uint32_t mtu;           /* TCP_ICMP_TOO_BIG: of the hop that complains; 0 = it does not say */
