@@ -19,7 +19,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 allowed='memcpy memmove memset memcmp memccpy memchr strlen __memcpy_chk __memmove_chk __memset_chk
     __stack_chk_fail __tls_get_addr _GLOBAL_OFFSET_TABLE_
     per_lcore__lcore_id rte_mempool_ops_table __rte_panic rte_eth_fp_ops rte_eth_call_rx_callbacks
-    rte_eth_call_tx_callbacks __rte_pktmbuf_linearize rte_pktmbuf_copy'
+    rte_eth_call_tx_callbacks __rte_pktmbuf_linearize rte_pktmbuf_copy rte_mempool_avail_count'
 
 # Set-up and end: not while packets flow.
 set_up='_(create|destroy|init|fini)$'

@@ -161,6 +161,7 @@ const struct column columns_worker_list[] = {
     {"subscriptions", "SUBS", COLUMN_NUMBER, "Of its clean sessions.", NULL},
     {"mail_waiting", "MAIL WAITING", COLUMN_NUMBER, "Mails that no ring had room for yet.", NULL},
     {"memory_used", "MEMORY", COLUMN_BYTES, "Used of its arena.", NULL},
+    {"pressure", "PRESSURE", COLUMN_NUMBER, "Short memory: 1 refuses, 2 sheds, 3 holds.", NULL},
     {"packets", NULL, COLUMN_NUMBER, "Frames handled since the start.", NULL},
     {"turns", NULL, COLUMN_NUMBER, "Turns since the start.", NULL},
     {"sleeps", NULL, COLUMN_NUMBER, "Times it slept since the start.", NULL},

@@ -44,6 +44,7 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
         {"clean_sessions", gauges->clean_sessions},
         {"subscriptions", gauges->subscriptions},
         {"mail_waiting", gauges->mail_waiting},
+        {"pressure", gauges->pressure},
         {"memory_used", gauges->memory_used},
         {"packets", gauges->packets},
         {"turns", gauges->turns},

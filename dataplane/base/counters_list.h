@@ -84,6 +84,10 @@
     X(TCP_ICMP_SOFT, "tcp.icmp_soft", COUNT, "ICMP errors about data in flight that say nothing about its size: retransmission decides.") \
     X(TCP_DROP_ICMP, "tcp.drop_icmp", DROP, "ICMP errors that quote no connection, or a sequence number that is not in flight: late or forged (RFC 5927).") \
     X(TCP_DROP_PMTU, "tcp.drop_pmtu", DROP, "Packet-too-big messages whose MTU is no smaller than what was sent, or less than IPv6 allows.") \
+    X(TCP_PRESSURES, "tcp.pressures", COUNT, "Times memory or packet buffers became so short that new connections were refused.") \
+    X(TCP_PRESSURE_HOLDS, "tcp.pressure_holds", COUNT, "Times they became so short that receive windows stopped.") \
+    X(TCP_DROP_PRESSURE, "tcp.drop_pressure", DROP, "Connections refused because memory or packet buffers were short, answered with RST.") \
+    X(TCP_DROP_SHED, "tcp.drop_shed", DROP, "Out-of-order data given up because memory was short; the peer sends it again.") \
     X(TCP_DROP_MALFORMED, "tcp.drop_malformed", DROP, "Segments whose header does not fit its length.") \
     X(TCP_DROP_PORT, "tcp.drop_port", DROP, "Segments to a port nobody listens on, answered with RST.") \
     X(TCP_DROP_FLAGS, "tcp.drop_flags", DROP, "Segments without a connection whose flags make no sense.") \

@@ -45,6 +45,8 @@ static struct tcp_conn *open_connection(struct tcp *tcp, const struct tcp_segmen
                                         const struct cookie_base *base, uint16_t mss) {
     if (tcp->conns.used >= tcp->config.connections_max)
         return refuse(tcp, segment, header, COUNTER_TCP_DROP_CONNECTIONS_MAX);
+    if (tcp->pressure.level >= PRESSURE_REFUSE)
+        return refuse(tcp, segment, header, COUNTER_TCP_DROP_PRESSURE);
     if (crowded(tcp, segment, ADMISSION_CONNECT))
         return NULL;
 
@@ -94,6 +96,8 @@ struct tcp_conn *accept_segment(struct tcp *tcp, const struct tcp_segment *segme
             return refuse(tcp, segment, header, COUNTER_TCP_DROP_STOPPED);
         if (crowded(tcp, segment, ADMISSION_SYN))
             return NULL;
+        if (tcp->pressure.level >= PRESSURE_REFUSE)
+            return refuse(tcp, segment, header, COUNTER_TCP_DROP_PRESSURE);
         if (tcp->conns.used >= tcp->config.connections_max)
             return refuse(tcp, segment, header, COUNTER_TCP_DROP_CONNECTIONS_MAX);
         reply_syn_ack(tcp, segment, header);

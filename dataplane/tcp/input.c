@@ -295,6 +295,7 @@ static void input_one(struct tcp *tcp, const struct tcp_segment *segment) {
 void tcp_input(struct tcp *tcp, const struct tcp_segment *segments, unsigned count, uint64_t now) {
     uint64_t hashes[BURST_MAX];
     tcp->now = now;
+    pressure_update(tcp);
     while (count) {
         unsigned burst = count < BURST_MAX ? count : BURST_MAX;
         for (unsigned i = 0; i < burst; i++)

@@ -17,6 +17,8 @@ enum outcome {
 /* Where the right edge of the receive window may go now. Small steps wait (RFC 9293 3.8.6.2.2),
  * and what was promised stays. */
 static uint32_t window_step(const struct tcp *tcp, const struct tcp_conn *conn) {
+    if (tcp->pressure.level == PRESSURE_HOLD)
+        return 0;
     const struct tcp_extension *extension = conn_extension(tcp, conn);
     uint32_t unread = extension ? extension->unread : 0;
     uint32_t space = unread < tcp->config.window ? tcp->config.window - unread : 0;

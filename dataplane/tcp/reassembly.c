@@ -157,6 +157,23 @@ void reassembly_consume(struct reassembly *in, struct pool *pool, uint32_t seq) 
     }
 }
 
+unsigned reassembly_cut(struct reassembly *in, struct pool *pool, uint32_t seq) {
+    ref_t *link = &in->first;
+    unsigned cut = 0;
+    in->last = 0;
+    while (*link && seq_lt(chunk_at(pool, *link)->seq, seq)) {
+        in->last = *link;
+        link = &chunk_at(pool, *link)->next;
+    }
+    for (ref_t ref = *link; ref; cut++) {
+        struct chunk *chunk = chunk_at(pool, ref);
+        ref = chunk->next;
+        chunk_free(in, pool, chunk);
+    }
+    *link = 0;
+    return cut;
+}
+
 void reassembly_clear(struct reassembly *in, struct pool *pool) {
     struct chunk *chunk;
     while ((chunk = chunk_at(pool, in->first)) != NULL) {

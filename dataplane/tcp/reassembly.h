@@ -49,6 +49,8 @@ const uint8_t *reassembly_peek(const struct reassembly *in, const struct pool *p
 
 /* Forgets all before `seq`. */
 void reassembly_consume(struct reassembly *in, struct pool *pool, uint32_t seq);
+/* Forgets all that begins at or behind `seq`; how many chunks that were. */
+unsigned reassembly_cut(struct reassembly *in, struct pool *pool, uint32_t seq);
 void reassembly_clear(struct reassembly *in, struct pool *pool);
 
 /* Out-of-order ranges beyond rcv_nxt for SACK (RFC 2018 4): the one that holds `recent` first.

@@ -89,6 +89,11 @@ static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, c
         count(tcp->counters, COUNTER_TCP_DROP_MEMORY);
         return;
     }
+    if (tcp->pressure.level >= PRESSURE_SHED) {
+        count(tcp->counters, COUNTER_TCP_DROP_SHED);
+        extension_detach_idle(tcp, conn);
+        return;
+    }
     /* Each of them is worth a duplicate ACK (RFC 5681 4.2), which is how a peer without SACK counts
      * to three. */
     if (extension->acks_repeated < NEWRENO_DUPLICATES)
@@ -176,4 +181,15 @@ void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
     /* What was refused is not offered again before output. */
     if (taken == len)
         receive_deliver(tcp, conn);
+}
+
+void receive_shed(struct tcp *tcp, struct tcp_conn *conn) {
+    struct tcp_extension *extension = conn_extension(tcp, conn);
+    if (!extension)
+        return;
+    /* A FIN behind a hole goes with what lies before it. */
+    extension->flags &= (uint8_t)~EXTENSION_FIN;
+    count_add(tcp->counters, COUNTER_TCP_DROP_SHED,
+              reassembly_cut(&extension->in, tcp->pool, conn->rcv_nxt));
+    extension_detach_idle(tcp, conn);
 }

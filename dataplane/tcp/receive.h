@@ -16,4 +16,7 @@ void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
 /* Offers what is unread, unless the application paused; discards it after tcp_close. */
 void receive_deliver(struct tcp *tcp, struct tcp_conn *conn);
 
+/* Drops what is out of order: the peer sends it again (RFC 2018 8). */
+void receive_shed(struct tcp *tcp, struct tcp_conn *conn);
+
 #endif

@@ -8,6 +8,7 @@
 #include "dataplane/tcp/extension.h"
 #include "dataplane/tcp/flow.h"
 #include "dataplane/tcp/local.h"
+#include "dataplane/tcp/pressure.h"
 #include "dataplane/tcp/rto.h"
 #include "dataplane/tcp/time_wait.h"
 #include "dataplane/tcp/wheel.h"
@@ -32,6 +33,7 @@ struct tcp {
     struct locals locals;
     struct rto_limits rto_limits;
     struct admission admission;
+    struct pressure pressure;
 
     /* The touched list: refs in a ring of a power of two. A connection is on it at most once, and
      * is never freed while it is, so connections_max entries are enough. */

@@ -205,6 +205,7 @@ static uint64_t span_bytes(const struct slab *slab) {
 
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
     *stats = (struct tcp_stats){
+        .pressure = tcp->pressure.level,
         .connections = tcp->conns.used,
         .time_waits = tcp->time_waits.count,
         .touched = tcp->touched_count,

@@ -218,7 +218,12 @@ const char *tcp_state_name(unsigned state);
  * NIC did not. */
 uint64_t tcp_tuple_hash(const struct tcp_tuple *tuple, const uint8_t key[16]);
 
+/* How many of the link's buffers are in use, of how many that could be (see pressure.h). Now and
+ * then; without it they count as plenty. */
+void tcp_frames(struct tcp *tcp, size_t used, size_t limit);
+
 struct tcp_stats {
+    unsigned pressure; /* enum pressure_level */
     uint64_t connections, time_waits, touched;
     uint64_t flow_bytes, connection_bytes, extension_bytes;
 };

@@ -148,11 +148,13 @@ bool tcp_timers(struct tcp *tcp, uint64_t now, unsigned budget) {
     more |= wheel_advance(&tcp->slow, now, &second, slow_visit, tcp);
     third += second;
     more |= time_wait_expire(tcp, &third);
+    pressure_update(tcp);
+    more |= pressure_visit(tcp);
     return more;
 }
 
 uint64_t tcp_next_timer(const struct tcp *tcp) {
-    if (tcp->touched_count && !tcp->retry_at)
+    if ((tcp->touched_count && !tcp->retry_at) || tcp->pressure.visiting)
         return 0;
     uint64_t next = wheel_next(&tcp->fast);
     uint64_t other = wheel_next(&tcp->slow);
@@ -163,5 +165,7 @@ uint64_t tcp_next_timer(const struct tcp *tcp) {
         next = other;
     if (tcp->retry_at && tcp->retry_at < next)
         next = tcp->retry_at;
+    if (tcp->pressure.level == PRESSURE_HOLD && tcp->now + PRESSURE_LOOK_US < next)
+        next = tcp->now + PRESSURE_LOOK_US;
     return next;
 }

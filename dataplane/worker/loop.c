@@ -130,6 +130,11 @@ static void gauges_publish(struct worker *worker) {
     tcp_stats(worker->tcp, &tcp);
     mqtt_stats(worker->mqtt, &mqtt);
     router_stats(worker->router, &router);
+    unsigned frames_free = rte_mempool_avail_count(worker->config.mempool);
+    if (frames_free > worker->frames_free)
+        frames_free = worker->frames_free;
+    tcp_frames(worker->tcp, worker->frames_free - frames_free, worker->frames_free);
+    __atomic_store_n(&gauges->pressure, tcp.pressure, __ATOMIC_RELAXED);
     __atomic_store_n(&gauges->connections, tcp.connections, __ATOMIC_RELAXED);
     __atomic_store_n(&gauges->connected, mqtt.connected, __ATOMIC_RELAXED);
     __atomic_store_n(&gauges->clean_sessions, mqtt.clean_sessions, __ATOMIC_RELAXED);
@@ -196,6 +201,8 @@ static bool stop_requested(struct worker *worker) {
 
 void worker_begin(struct worker *worker) {
     routes_online(worker->config.routes, worker->config.self);
+    /* What the ports' receive queues hold is not to be counted as used. */
+    worker->frames_free = rte_mempool_avail_count(worker->config.mempool);
     ether_announce(worker->ether);
 }
 

@@ -60,6 +60,7 @@ struct worker_gauges {
     uint64_t connections, connected, clean_sessions, subscriptions;
     uint64_t memory_used;
     uint64_t mail_waiting; /* mails in backlogs */
+    uint64_t pressure;     /* enum pressure_level of TCP */
 };
 const struct worker_gauges *worker_gauges(const struct worker *worker);
 const struct counters *worker_counters(const struct worker *worker);

@@ -27,6 +27,7 @@ struct worker {
     struct region region;
     void *arena_state;
     bool stopping;
+    unsigned frames_free; /* of the packet buffers, when the loop began */
 
     /* others write, rarely */
     int stop __attribute__((aligned(64))); /* enum worker_stop */

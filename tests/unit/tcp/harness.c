@@ -17,6 +17,8 @@ static uint8_t *link_frame(void *link, size_t len, void **frame) {
     struct world *world = link;
     if (world->frames == 0 || len > WORLD_FRAME_MAX)
         return NULL;
+    if (world->frame_fails > 0 && --world->frame_fails == 0)
+        return NULL;
     if (world->frames > 0)
         world->frames--;
     if (world->sent_count == WORLD_SENT_MAX) {

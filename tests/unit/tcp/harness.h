@@ -51,7 +51,8 @@ struct world {
     uint64_t now;
 
     /* link */
-    int frames; /* how many more it gives; negative: as many as asked for */
+    int frames;           /* how many more it gives; negative: as many as asked for */
+    unsigned frame_fails; /* the n-th from now on is refused, once (1 = the next); 0: none */
     unsigned sent_first, sent_count;
     struct sent *sent;
     struct sent *building;

@@ -180,6 +180,24 @@ static void random_segments_give_the_stream_back(void **state) {
     }
 }
 
+/*   | 0..100 | 100..200 |   | 300..350 |  | 400..450 |    cut at 200 */
+static void a_cut_forgets_what_begins_behind_it(void **state) {
+    struct fixture *f = *state;
+    insert(f, 0, 100);
+    insert(f, 100, 100);
+    insert(f, 300, 50);
+    insert(f, 400, 50);
+    assert_int_equal(reassembly_cut(&f->in, &f->pool, (uint32_t)BASE + 200), 2);
+    assert_int_equal(reach(f, 0), 200);
+    /* The list goes on where it was cut. */
+    insert(f, 200, 2000);
+    assert_int_equal(reach(f, 0), 2200);
+    assert_int_equal(reassembly_cut(&f->in, &f->pool, (uint32_t)BASE + 2200), 0);
+    assert_true(reassembly_cut(&f->in, &f->pool, (uint32_t)BASE) > 0);
+    assert_int_equal(f->in.chunks, 0);
+    assert_int_equal(reassembly_cut(&f->in, &f->pool, (uint32_t)BASE), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_filled_hole_joins_what_lies_around_it, setup, teardown),
@@ -191,6 +209,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(limits_cut_and_keep_what_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_allocation_keeps_the_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(sack_blocks_begin_with_the_latest, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_cut_forgets_what_begins_behind_it, setup, teardown),
         cmocka_unit_test_setup_teardown(random_segments_give_the_stream_back, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
