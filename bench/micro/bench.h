@@ -61,4 +61,7 @@ static inline uint32_t bench_below(uint64_t *state, uint32_t n) {
     return (uint32_t)((bench_random(state) >> 32) * n >> 32);
 }
 
+/* CPU time of the thread, so that a busy machine does not count. */
+uint64_t bench_nanoseconds(void);
+
 #endif

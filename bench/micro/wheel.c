@@ -5,7 +5,7 @@
  */
 #include "bench/micro/connections.h"
 
-enum { BUDGET = 64, KEEP_ALIVE = 90 * 1000000 };
+enum { BUDGET = 64, SLICE = 16, KEEP_ALIVE = 90 * 1000000 };
 
 static struct wheel wheel;
 static uint32_t running; /* timers in the wheel; it is kept between calls like the connections */
@@ -71,8 +71,32 @@ static void idle(struct bench_run *run, int64_t count) {
     }
 }
 
+/* The machine was paused, and all timers are due at once: slices as a turn takes them until the
+ * last one is done. Between two slices a turn can end. */
+static void all_due(struct bench_run *run, int64_t count) {
+    if (!start(run, count))
+        return;
+    uint64_t longest = 0, slices = 0, over = 0;
+    while (bench_running(run, count)) {
+        now += UINT64_C(10) * KEEP_ALIVE;
+        for (bool more = true; more; slices++) {
+            unsigned budget = SLICE;
+            uint64_t begin = bench_nanoseconds();
+            more = wheel_advance(&wheel, now, &budget, visit, NULL);
+            uint64_t took = bench_nanoseconds() - begin;
+            over += took > 50000;
+            if (took > longest)
+                longest = took;
+        }
+    }
+    bench_figure(run, "longest_us", (double)longest / 1000);
+    bench_figure(run, "slices", (double)slices);
+    bench_figure(run, "over_50us", (double)over);
+}
+
 void bench_wheel(int64_t count) {
     bench_add("wheel_due_again", due, count);
     bench_add("wheel_stop_start", again, count);
     bench_add("wheel_nothing_due", idle, count);
+    bench_add("wheel_all_due", all_due, count);
 }

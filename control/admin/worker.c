@@ -22,7 +22,9 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
         asleep = elapsed - busy - idle;
     double whole = busy + idle + asleep;
     uint64_t packets = grown(gauges->packets, before->packets);
-    double longest = (double)gauges->longest_turn / samples_cycles_per_us(samples, now);
+    double cycles_per_us = samples_cycles_per_us(samples, now);
+    double longest = (double)gauges->longest_lately / cycles_per_us;
+    double longest_ever = (double)gauges->longest_turn / cycles_per_us;
     json_t *row =
         json_pack("{s:i, s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "worker", (int)i, "busy_percent",
                   share(busy, whole), "polling_percent", share(idle, whole), "sleeping_percent",
@@ -35,6 +37,7 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
         return NULL;
     json_object_set_new(row, "cycles_per_packet",
                         packets > 0 ? json_real(busy / (double)packets) : json_null());
+    json_object_set_new(row, "longest_turn_ever_us", json_integer((json_int_t)longest_ever));
     const struct {
         const char *key;
         uint64_t value;

@@ -27,6 +27,11 @@ static inline uint64_t clock_microseconds(const struct clock *clock, uint64_t cy
     return (uint64_t)(((__uint128_t)cycles * clock->scale) >> 32);
 }
 
+/* Cycles in so many microseconds. */
+static inline uint64_t clock_cycles(const struct clock *clock, unsigned microseconds) {
+    return clock->hz / 1000000 * microseconds;
+}
+
 static inline uint64_t clock_wall(const struct clock *clock, uint64_t now) {
     return now + __atomic_load_n(&clock->wall_offset, __ATOMIC_RELAXED);
 }

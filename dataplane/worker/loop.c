@@ -13,6 +13,12 @@ enum {
     MAILS_PER_TURN = 64,
     TIMERS_PER_TURN = 64,
     SEGMENTS_PER_TURN = 128,
+    /* Both are done in slices, and no further one begins when the turn is so old. What a timer or a
+     * closing connection costs depends on what hangs on it. */
+    TIMERS_SLICE = 16,
+    SEGMENTS_SLICE = 16,
+    TIMERS_UNTIL_US = 25,
+    SEGMENTS_UNTIL_US = 40,
     GAUGES_EVERY = 256, /* turns; a power of two */
 };
 
@@ -147,15 +153,33 @@ static inline void gauge_add(uint64_t *gauge, uint64_t n) {
     __atomic_store_n(gauge, *gauge + n, __ATOMIC_RELAXED);
 }
 
-static void account(struct worker *worker, uint64_t cycles, bool busy, unsigned packets) {
+/* The longest turn of the window that runs and of the one before it: whoever looks sees each long
+ * turn for a while, and nobody takes it away from another by looking. */
+static void longest(struct worker *worker, uint64_t end, uint64_t cycles) {
+    uint64_t window = worker->config.clock->hz * WORKER_LATELY_S;
+    if (end >= worker->window_end) {
+        worker->window_before = end - worker->window_end < window ? worker->window_longest : 0;
+        worker->window_longest = 0;
+        worker->window_end = end + window;
+    }
+    if (cycles > worker->window_longest)
+        worker->window_longest = cycles;
+    uint64_t lately = worker->window_longest > worker->window_before ? worker->window_longest
+                                                                     : worker->window_before;
+    __atomic_store_n(&worker->gauges.longest_lately, lately, __ATOMIC_RELAXED);
+    if (cycles > worker->gauges.longest_turn)
+        __atomic_store_n(&worker->gauges.longest_turn, cycles, __ATOMIC_RELAXED);
+}
+
+static void account(struct worker *worker, uint64_t start, bool busy, unsigned packets) {
     struct worker_gauges *gauges = &worker->gauges;
+    uint64_t end = rte_rdtsc(), cycles = end - start;
+    longest(worker, end, busy ? cycles : 0);
     gauge_add(&gauges->turns, 1);
     if (busy) {
         gauge_add(&gauges->busy_turns, 1);
         gauge_add(&gauges->busy_cycles, cycles);
         gauge_add(&gauges->packets, packets);
-        if (cycles > gauges->longest_turn)
-            __atomic_store_n(&gauges->longest_turn, cycles, __ATOMIC_RELAXED);
     } else {
         gauge_add(&gauges->idle_cycles, cycles);
     }
@@ -199,6 +223,29 @@ static bool stop_requested(struct worker *worker) {
     return stop == WORKER_STOP_AT_ONCE || mqtt_stopped(worker->mqtt);
 }
 
+/* True when more is due already. */
+static bool timers(struct worker *worker, uint64_t start, uint64_t now) {
+    uint64_t until = start + clock_cycles(worker->config.clock, TIMERS_UNTIL_US);
+    for (unsigned done = 0; done < TIMERS_PER_TURN; done += TIMERS_SLICE) {
+        if (!tcp_timers(worker->tcp, now, TIMERS_SLICE))
+            return false;
+        if (rte_rdtsc() > until)
+            return true;
+    }
+    return true;
+}
+
+static bool output(struct worker *worker, uint64_t start, uint64_t now) {
+    uint64_t until = start + clock_cycles(worker->config.clock, SEGMENTS_UNTIL_US);
+    for (unsigned done = 0; done < SEGMENTS_PER_TURN; done += SEGMENTS_SLICE) {
+        if (!tcp_output(worker->tcp, now, SEGMENTS_SLICE))
+            return false;
+        if (rte_rdtsc() > until)
+            return true;
+    }
+    return true;
+}
+
 void worker_begin(struct worker *worker) {
     routes_online(worker->config.routes, worker->config.self);
     /* What the ports' receive queues hold is not to be counted as used. */
@@ -214,10 +261,10 @@ bool worker_turn(struct worker *worker) {
     router_begin(worker->router); /* for what timers publish; bursts and mail have theirs */
     unsigned packets = receive(worker, now);
     unsigned mails = mail_take(worker);
-    bool more = tcp_timers(worker->tcp, now, TIMERS_PER_TURN);
+    bool more = timers(worker, start, now);
     more |= mqtt_turn(worker->mqtt);
     more |= router_turn(worker->router);
-    more |= tcp_output(worker->tcp, now, SEGMENTS_PER_TURN);
+    more |= output(worker, start, now);
     /* Mail goes before frames: who has seen our PUBACK and comes back through another worker finds
      * the message there. Mail that finds no room does not keep us awake: the receiver wakes us when
      * it has some. But this turn is over for the others only when all it has to say is in the boxes
@@ -236,7 +283,7 @@ bool worker_turn(struct worker *worker) {
     if (stop_requested(worker))
         return false;
     bool busy = packets + mails > 0 || more;
-    account(worker, rte_rdtsc() - start, busy, packets);
+    account(worker, start, busy, packets);
     if (busy)
         idle_busy(&worker->idle);
     else if (idle_turn(&worker->idle))

@@ -47,6 +47,8 @@ void worker_stop(struct worker *worker, bool at_once);
 /* Any thread: a link has come up, so the worker announces our addresses again. */
 void worker_announce(struct worker *worker);
 
+enum { WORKER_LATELY_S = 10 };
+
 /* Published by the worker, read relaxed. TSC cycles. */
 struct worker_gauges {
     uint64_t turns;       /* of the loop */
@@ -55,8 +57,9 @@ struct worker_gauges {
     uint64_t idle_cycles; /* spent polling in vain */
     uint64_t sleep_cycles;
     uint64_t sleeps;
-    uint64_t longest_turn; /* cycles of the longest turn */
-    uint64_t packets;      /* frames handled */
+    uint64_t longest_turn;   /* cycles of the longest turn since the start, ... */
+    uint64_t longest_lately; /* ... and in the last WORKER_LATELY_S to twice that, by windows */
+    uint64_t packets;        /* frames handled */
     uint64_t connections, connected, clean_sessions, subscriptions;
     uint64_t memory_used;
     uint64_t mail_waiting; /* mails in backlogs */

@@ -27,7 +27,9 @@ struct worker {
     struct region region;
     void *arena_state;
     bool stopping;
-    unsigned frames_free; /* of the packet buffers, when the loop began */
+    uint64_t window_end;                    /* of longest_lately, TSC cycles */
+    uint64_t window_longest, window_before; /* in this window, and in the one before it */
+    unsigned frames_free;                   /* of the packet buffers, when the loop began */
 
     /* others write, rarely */
     int stop __attribute__((aligned(64))); /* enum worker_stop */

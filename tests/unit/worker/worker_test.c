@@ -249,6 +249,7 @@ static void turns_are_accounted_for(void **state) {
     assert_int_equal(gauges->busy_turns, busy + 1);
     assert_int_equal(gauges->packets, 2);
     assert_in_range(gauges->longest_turn, 1, gauges->busy_cycles);
+    assert_int_equal(gauges->longest_lately, gauges->longest_turn);
     /* The sums are brought up to date now and then. */
     connected_client(&world, "one");
     turns(&world, 256);
@@ -256,6 +257,27 @@ static void turns_are_accounted_for(void **state) {
     assert_int_equal(gauges->connected, 1);
     assert_int_equal(gauges->clean_sessions, 1);
     assert_true(gauges->memory_used > 0);
+}
+
+/* A window after another, without waiting for one: their end is moved. */
+static void a_long_turn_is_seen_for_a_window_and_then_forgotten(void **state) {
+    const struct worker_gauges *gauges = worker_gauges(world.worker[0]);
+    const uint64_t long_turn = UINT64_C(1) << 50;
+    turn(&world);
+    world.worker[0]->window_longest = long_turn;
+    turn(&world);
+    assert_int_equal(gauges->longest_lately, long_turn);
+    world.worker[0]->window_end = rte_rdtsc();
+    turn(&world);
+    assert_int_equal(gauges->longest_lately, long_turn);
+    world.worker[0]->window_end = rte_rdtsc();
+    turn(&world);
+    assert_true(gauges->longest_lately < long_turn);
+    /* A worker that slept through a whole window has nothing to tell. */
+    world.worker[0]->window_longest = long_turn;
+    world.worker[0]->window_end = rte_rdtsc() - 2 * WORKER_LATELY_S * world.clock.hz;
+    turn(&world);
+    assert_true(gauges->longest_lately < long_turn);
 }
 
 /* The ring to the admin thread takes seven mails: with twelve answers some must wait. */
@@ -442,6 +464,7 @@ int main(void) {
         TEST(mail_of_an_unknown_kind_is_counted, open_spinning),
         TEST(a_turn_takes_a_bounded_number_of_frames_and_mails, open_spinning),
         TEST(turns_are_accounted_for, open_spinning),
+        TEST(a_long_turn_is_seen_for_a_window_and_then_forgotten, open_spinning),
         TEST(a_turn_is_over_for_others_only_when_its_mail_is_sent, open_small_mailboxes),
         TEST(a_worker_sleeps_when_there_is_nothing_to_do, open_sleeping),
         TEST(mail_frames_and_a_stop_wake_a_sleeper, open_sleeping),
