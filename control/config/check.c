@@ -138,6 +138,42 @@ static void check_address(const struct reading *reading, unsigned i, int family)
     }
 }
 
+/* A gateway is a neighbour: another address of our network, or (IPv6) a link-local one. */
+static void check_gateway(const struct reading *reading, unsigned i, int family) {
+    const struct config_port *port = &reading->loaded->config.ports[i];
+    bool ipv4 = family == AF_INET;
+    const char *text = ipv4 ? port->gateway : port->gateway6;
+    const char *key = ipv4 ? "gateway" : "gateway6";
+    struct network ours;
+    uint8_t gateway[sizeof(struct in6_addr)];
+    if (text == NULL || inet_pton(family, text, gateway) != 1) {
+        return;
+    }
+    size_t line = place_line(reading->places, "ports", i, key);
+    if (!network_parse(port, family, &ours)) {
+        if (!place_wrong(reading->places, "ports", i, ipv4 ? "address" : "address6")) {
+            mistakes_add(reading->mistakes, line,
+                         "ports[%u].%s: there is no `%s` that it could be the gateway of", i, key,
+                         ipv4 ? "address" : "address6");
+        }
+        return;
+    }
+    bool same = memcmp(gateway, ours.address, ours.size) == 0;
+    bool near = true;
+    for (unsigned bit = 0; bit < ours.prefix; bit++) {
+        near &= ((gateway[bit / 8] ^ ours.address[bit / 8]) >> (7 - bit % 8) & 1) == 0;
+    }
+    if (!ipv4 && gateway[0] == 0xfe && (gateway[1] & 0xc0) == 0x80) {
+        near = true;
+    }
+    if (same || !near) {
+        mistakes_add(reading->mistakes, line,
+                     "ports[%u].%s: `%s` is %s; give the router's address in the network of `%s`",
+                     i, key, text, same ? "our own address" : "not on this link",
+                     ipv4 ? port->address : port->address6);
+    }
+}
+
 static void check_port(const struct reading *reading, unsigned i) {
     const struct config *config = &reading->loaded->config;
     const struct config_port *port = &config->ports[i];
@@ -147,6 +183,8 @@ static void check_port(const struct reading *reading, unsigned i) {
     check_device(reading, i);
     check_address(reading, i, AF_INET);
     check_address(reading, i, AF_INET6);
+    check_gateway(reading, i, AF_INET);
+    check_gateway(reading, i, AF_INET6);
     if (port->address == NULL && port->address6 == NULL &&
         !place_wrong(reading->places, "ports", i, "address") &&
         !place_wrong(reading->places, "ports", i, "address6")) {

@@ -29,6 +29,8 @@ struct config_port {
     const char *options;  /* further options of the DPDK driver, `key=value,...`, or NULL */
     const char *address;  /* IPv4 with prefix length, "10.88.0.2/24", or NULL */
     const char *address6; /* IPv6 with prefix length, or NULL */
+    const char *gateway, *gateway6; /* IPv4, IPv6, or NULL */
+    bool router_advertisements;
     uint16_t mtu;
     uint16_t vlan;   /* 0 = untagged only */
     uint16_t queues; /* 0 = as many as workers, if the device can */

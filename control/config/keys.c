@@ -40,6 +40,11 @@ static const char *const format_words[] = {"text", "json", NULL};
         .unit = unit_, .text = text_, .offset = offsetof(type_, field),                            \
         .width = WIDTH(type_, field)                                                               \
     }
+#define ITEM_BOOL(type_, field, default_, text_)                                                   \
+    {                                                                                              \
+        .name = #field, .type = VALUE_BOOL, .preset = default_, .text = text_,                     \
+        .offset = offsetof(type_, field)                                                           \
+    }
 #define ITEM_WORD(type_, field, default_, words_, text_)                                           \
     {                                                                                              \
         .name = #field, .type = VALUE_WORD, .preset = default_, .words = words_, .text = text_,    \
@@ -97,6 +102,12 @@ static const struct key port_keys[] = {
               "The broker's IPv4 address on this port, with prefix length."),
     ITEM_TEXT(struct config_port, address6, VALUE_IPV6, "null", 49,
               "The broker's IPv6 address on this port, with prefix length."),
+    ITEM_TEXT(struct config_port, gateway, VALUE_IPV4_HOST, "null", 15,
+              "Router for IPv4. Replies take the way their segments came; this is for those whose way is not known any more."),
+    ITEM_TEXT(struct config_port, gateway6, VALUE_IPV6_HOST, "null", 45,
+              "The same for IPv6, before any router that advertises itself."),
+    ITEM_BOOL(struct config_port, router_advertisements, "true",
+              "Take routers, MTU and hop limit of the link from IPv6 router advertisements."),
     ITEM_NUMBER(struct config_port, mtu, "1500", 576, 9216, "bytes",
                 "Largest IP packet; IPv6 needs 1280."),
     ITEM_NUMBER(struct config_port, vlan, "0", 0, 4094, NULL,

@@ -24,6 +24,8 @@ enum value_type {
     VALUE_CPUS,
     VALUE_IPV4, /* address/prefix */
     VALUE_IPV6,
+    VALUE_IPV4_HOST, /* address alone */
+    VALUE_IPV6_HOST,
     VALUE_MAC,
     VALUE_TEXTS, /* a list of texts */
 };

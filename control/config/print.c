@@ -41,6 +41,7 @@ static void print_type(const struct key *key, FILE *out) {
         [VALUE_PATH] = "file name",   [VALUE_CPUS] = "CPU list",
         [VALUE_IPV4] = "IPv4/prefix", [VALUE_IPV6] = "IPv6/prefix",
         [VALUE_MAC] = "MAC address",  [VALUE_TEXTS] = "list of texts",
+        [VALUE_IPV4_HOST] = "IPv4",   [VALUE_IPV6_HOST] = "IPv6",
     };
     fputs(names[key->type], out);
     if (key->unit != NULL)

@@ -66,6 +66,12 @@ void value_expected(const struct key *key, char *phrase, size_t size) {
         snprintf(phrase, size,
                  "the IPv6 address of one host with its prefix length, such as fd88::2/64");
         return;
+    case VALUE_IPV4_HOST:
+        snprintf(phrase, size, "the IPv4 address of one host, such as 10.88.0.1");
+        return;
+    case VALUE_IPV6_HOST:
+        snprintf(phrase, size, "the IPv6 address of one host, such as fd88::1 or fe80::1");
+        return;
     case VALUE_MAC:
         snprintf(phrase, size, "a unicast Ethernet address such as 02:00:00:00:00:01");
         return;
@@ -167,17 +173,29 @@ static bool prefix_valid(int family, const char *text, uint8_t address[16]) {
            prefix <= (family == AF_INET ? 32 : 128);
 }
 
+static bool ipv4_host(const uint8_t address[4]) {
+    return address[0] != 0 && address[0] != 127 && address[0] < 224;
+}
+
+static bool ipv6_host(const uint8_t address[16]) {
+    static const uint8_t zero[15];
+    return address[0] != 0xff && !(memcmp(address, zero, 15) == 0 && address[15] <= 1);
+}
+
 static bool ipv4_valid(const char *text) {
     uint8_t address[16];
-    return prefix_valid(AF_INET, text, address) && address[0] != 0 && address[0] != 127 &&
-           address[0] < 224;
+    return prefix_valid(AF_INET, text, address) && ipv4_host(address);
 }
 
 static bool ipv6_valid(const char *text) {
-    static const uint8_t zero[15];
     uint8_t address[16];
-    return prefix_valid(AF_INET6, text, address) && address[0] != 0xff &&
-           !(memcmp(address, zero, 15) == 0 && address[15] <= 1);
+    return prefix_valid(AF_INET6, text, address) && ipv6_host(address);
+}
+
+static bool host_valid(int family, const char *text) {
+    uint8_t address[16];
+    return inet_pton(family, text, address) == 1 &&
+           (family == AF_INET ? ipv4_host(address) : ipv6_host(address));
 }
 
 static bool mac_valid(const char *text, size_t len) {
@@ -215,6 +233,12 @@ static bool text_valid(const struct key *key, const char *text, size_t len, char
         break;
     case VALUE_IPV6:
         good = ipv6_valid(text);
+        break;
+    case VALUE_IPV4_HOST:
+        good = host_valid(AF_INET, text);
+        break;
+    case VALUE_IPV6_HOST:
+        good = host_valid(AF_INET6, text);
         break;
     case VALUE_MAC:
         good = mac_valid(text, len);

@@ -19,6 +19,7 @@
     X(ETHER_HOP_MOVED, "ether.hop_moved", COUNT, "Neighbours that announced another MAC address; their connections follow.") \
     X(ETHER_HOP_EVICTED, "ether.hop_evicted", COUNT, "Neighbours forgotten because the table was full.") \
     X(ETHER_HOP_GONE, "ether.hop_gone", DROP, "Segments for a neighbour that was forgotten; the next frame from it brings it back.") \
+    X(ETHER_ROUTED, "ether.routed", COUNT, "Segments sent through a router or gateway because the neighbour they came from was forgotten.") \
     X(ETHER_NO_BUFFER, "ether.no_buffer", DROP, "Frames not sent because no packet buffer was free.") \
     X(ETHER_TOO_LONG, "ether.too_long", DROP, "Segments not sent because they exceed the MTU of the port.") \
     X(ETHER_TX_FULL, "ether.tx_full", DROP, "Frames not sent because the port took none for long and its backlog was full.") \
@@ -47,8 +48,10 @@
     X(ICMP_ECHOES, "icmp.echoes", COUNT, "Echo requests answered.") \
     X(ICMP_ERRORS, "icmp.errors", COUNT, "ICMP and ICMPv6 errors that quote a segment of ours, for TCP to judge.") \
     X(ICMP_QUOTE, "icmp.quote", DROP, "ICMP and ICMPv6 errors that quote no segment of ours, or too little of one.") \
-    X(ND_MALFORMED, "nd.malformed", DROP, "Neighbour solicitations and advertisements that break a rule of RFC 4861, section 7.1.") \
+    X(ND_MALFORMED, "nd.malformed", DROP, "Neighbour discovery messages that break a rule of RFC 4861, sections 6.1 and 7.1.") \
     X(ND_OTHERS, "nd.others", DROP, "Neighbour solicitations for somebody else.") \
+    X(ND_ROUTERS, "nd.routers", COUNT, "Router advertisements taken.") \
+    X(ND_ROUTER_IGNORED, "nd.router_ignored", DROP, "Router advertisements not taken because of ports.router_advertisements.") \
     X(ND_REPLIES, "nd.replies", COUNT, "Neighbour solicitations for our addresses, answered.") \
     X(ETHER_TCP_MALFORMED, "ether.tcp_malformed", DROP, "TCP segments shorter than their header.") \
     X(ETHER_TCP_CHECKSUM, "ether.tcp_checksum", DROP, "TCP segments with a bad checksum; many of them from one neighbour: switch off its transmit offload.")

@@ -5,6 +5,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/ether/ethernet.h"
+#include "dataplane/ether/routers.h"
 
 enum { ARP_PACKET = 28, ARP_REQUEST = 1, ARP_REPLY = 2 };
 
@@ -69,6 +70,7 @@ enum frame_fate arp_input(struct ether *ether, struct frame *frame) {
         bool is_news = for_us || memcmp(sender, packet + ARP_TARGET, 4) == 0;
         ipv4_mapped(mapped, sender);
         neighbours_announced(ether->neighbours, interface->index, mapped, mac, is_news);
+        routers_heard(ether, interface, mapped, mac);
         if (is_news)
             frame_is_news(ether, frame);
         else
@@ -80,6 +82,10 @@ enum frame_fate arp_input(struct ether *ether, struct frame *frame) {
 }
 
 void arp_announce(struct ether *ether, struct interface *interface) {
+    arp_ask(ether, interface, interface->ipv4);
+}
+
+void arp_ask(struct ether *ether, struct interface *interface, const uint8_t target[4]) {
     static const uint8_t nobody[6];
     if (!interface->has_ipv4)
         return;
@@ -89,6 +95,6 @@ void arp_announce(struct ether *ether, struct interface *interface) {
         return;
     }
     uint8_t *packet = (uint8_t *)rte_pktmbuf_append(mbuf, ARP_PACKET);
-    arp_write(packet, ARP_REQUEST, interface->mac, interface->ipv4, nobody, interface->ipv4);
+    arp_write(packet, ARP_REQUEST, interface->mac, interface->ipv4, nobody, target);
     ethernet_send(ether, interface, mbuf, ethernet_broadcast, ETHERTYPE_ARP);
 }

@@ -11,4 +11,7 @@ enum frame_fate arp_input(struct ether *ether, struct frame *frame);
 /* Broadcasts that our address is ours. */
 void arp_announce(struct ether *ether, struct interface *interface);
 
+/* Asks who has an address. */
+void arp_ask(struct ether *ether, struct interface *interface, const uint8_t target[4]);
+
 #endif

@@ -11,6 +11,7 @@
 #include "dataplane/ether/ipv4.h"
 #include "dataplane/ether/ipv6.h"
 #include "dataplane/ether/nd.h"
+#include "dataplane/ether/routers.h"
 #include "dataplane/ether/segment.h"
 
 enum {
@@ -156,4 +157,16 @@ void ether_defend(struct ether *ether, uint64_t now) {
         ether->defended_at = now;
         announce(ether, interface);
     }
+}
+
+void ether_ask(struct ether *ether, uint64_t now) {
+    routers_ask(ether, now);
+}
+
+bool ether_too_big(struct ether *ether, struct tcp_icmp *error) {
+    if (!ether->too_big_found)
+        return false;
+    ether->too_big_found = false;
+    *error = ether->too_big;
+    return true;
 }

@@ -5,7 +5,8 @@
  *
  * A server that only answers needs little of this: replies go back to the station a frame came from
  * (its `hop`: port, MAC address, VLAN, learnt per frame and corrected by ARP and neighbour
- * announcements); our own addresses are announced and defended, echo requests answered.
+ * announcements), and only when it is not known to a router; our own addresses are announced and
+ * defended, echo requests answered.
  *
  * Which worker owns a flow: what the NIC's receive side scaling says, worked out in software where
  * the frame carries no hash, so that both agree; on ports that cannot hash, tcp_tuple_hash says.
@@ -77,5 +78,13 @@ void ether_announce(struct ether *ether);
 /* Announces again addresses that another station has claimed since the last call, at most once in
  * ten seconds (RFC 5227, 2.4c). Cheap; `now` in microseconds. */
 void ether_defend(struct ether *ether, uint64_t now);
+
+/* Asks for the routers of our links (RFC 4861), and for the gateways configured. Once a turn;
+ * cheap; `now` in microseconds. */
+void ether_ask(struct ether *ether, uint64_t now);
+
+/* A segment that TCP gave was too long for its link, which has told a smaller MTU: for tcp_icmp.
+ * False: there was none. Once a turn, after tcp_output. */
+bool ether_too_big(struct ether *ether, struct tcp_icmp *error);
 
 #endif

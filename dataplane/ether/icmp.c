@@ -8,12 +8,14 @@
 #include "dataplane/ether/ipv4.h"
 #include "dataplane/ether/ipv6.h"
 #include "dataplane/ether/nd.h"
+#include "dataplane/ether/routers.h"
 
 enum {
     ICMP_ECHO_REPLY = 0,
     ICMP_ECHO_REQUEST = 8,
     ICMPV6_ECHO_REQUEST = 128,
     ICMPV6_ECHO_REPLY = 129,
+    ICMPV6_ROUTER_ADVERTISEMENT = 134,
     ICMPV6_NEIGHBOUR_SOLICITATION = 135,
     ICMPV6_NEIGHBOUR_ADVERTISEMENT = 136,
 };
@@ -104,6 +106,8 @@ enum frame_fate icmpv6_input(struct ether *ether, struct frame *frame, struct et
     switch (message[0]) {
     case ICMPV6_ECHO_REQUEST:
         return echo_answer(ether, frame);
+    case ICMPV6_ROUTER_ADVERTISEMENT:
+        return routers_advertisement(ether, frame);
     case ICMPV6_NEIGHBOUR_SOLICITATION:
         return nd_solicitation(ether, frame);
     case ICMPV6_NEIGHBOUR_ADVERTISEMENT:

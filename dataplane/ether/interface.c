@@ -24,8 +24,7 @@ bool address_parse(int family, const char *text, uint8_t *address, uint8_t *pref
     return inet_pton(family, host, address) == 1;
 }
 
-/* RFC 4291, 2.7.1. */
-static void solicited_node(uint8_t group[16], const uint8_t address[16]) {
+void ipv6_solicited_node(uint8_t group[16], const uint8_t address[16]) {
     static const uint8_t prefix[13] = {0xff, 0x02, [11] = 1, [12] = 0xff};
     memcpy(group, prefix, sizeof prefix);
     memcpy(group + 13, address + 13, 3);
@@ -43,6 +42,20 @@ static void link_local_from_mac(uint8_t address[16], const uint8_t mac[6]) {
     memcpy(address + 13, mac + 3, 3);
 }
 
+static bool gateway_init(struct gateway *gateway, int family, const char *text) {
+    uint8_t address[16];
+    if (text == NULL)
+        return true;
+    if (inet_pton(family, text, address) != 1)
+        return false;
+    if (family == AF_INET)
+        ipv4_mapped(gateway->address, address);
+    else
+        memcpy(gateway->address, address, 16);
+    gateway->configured = true;
+    return true;
+}
+
 bool interface_init(struct interface *interface, const struct port *port, unsigned index) {
     const struct config_port *config = port->config;
     memset(interface, 0, sizeof *interface);
@@ -50,6 +63,11 @@ bool interface_init(struct interface *interface, const struct port *port, unsign
     interface->index = (uint8_t)index;
     interface->vlan = config->vlan;
     memcpy(interface->mac, port->mac, 6);
+    interface->hop_limit = INTERFACE_HOP_LIMIT;
+    interface->mtu6 = port->mtu;
+    if (!gateway_init(&interface->gateways[GATEWAY_IPV4], AF_INET, config->gateway) ||
+        !gateway_init(&interface->gateways[GATEWAY_IPV6], AF_INET6, config->gateway6))
+        return false;
     if (config->address != NULL) {
         if (!address_parse(AF_INET, config->address, interface->ipv4, &interface->ipv4_prefix))
             return false;
@@ -60,8 +78,8 @@ bool interface_init(struct interface *interface, const struct port *port, unsign
             return false;
         interface->has_ipv6 = true;
         link_local_from_mac(interface->link_local, port->mac);
-        solicited_node(interface->solicited[0], interface->ipv6);
-        solicited_node(interface->solicited[1], interface->link_local);
+        ipv6_solicited_node(interface->solicited[0], interface->ipv6);
+        ipv6_solicited_node(interface->solicited[1], interface->link_local);
     }
     return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who we are on a port: MAC address, VLAN, IP addresses. Immutable but for its transmit backlog.
+/* Who we are on a port: MAC address, VLAN, IP addresses, and which routers there are (routers.h).
  * Thread: the worker. */
 #ifndef LINEMQ_ETHER_INTERFACE_H
 #define LINEMQ_ETHER_INTERFACE_H
@@ -10,6 +10,22 @@
 
 #include "dataplane/ether/tx.h"
 #include "drivers/port.h"
+
+enum { INTERFACE_HOP_LIMIT = 64, INTERFACE_ROUTERS_MAX = 4, GATEWAY_IPV4 = 0, GATEWAY_IPV6 = 1 };
+
+/* A router that has advertised itself. */
+struct default_router {
+    uint8_t address[16]; /* link-local */
+    uint32_t hop;        /* 0: free */
+    uint64_t until;      /* microseconds */
+};
+
+/* The one that the configuration names. */
+struct gateway {
+    bool configured;
+    uint8_t address[16]; /* IPv4 mapped */
+    uint32_t hop;        /* 0: not heard yet */
+};
 
 struct interface {
     const struct port *port;
@@ -22,10 +38,18 @@ struct interface {
     uint8_t ipv4[4], ipv6[16];        /* ours, network order */
     uint8_t link_local[16];           /* fe80:: with the modified EUI-64 of the MAC address */
     uint8_t solicited[2][16];         /* solicited-node groups of the two IPv6 addresses */
+    struct gateway gateways[2];       /* IPv4, IPv6 */
+    struct default_router routers[INTERFACE_ROUTERS_MAX];
+    bool routers_known; /* one has advertised itself */
+    uint8_t hop_limit;  /* of IPv6 */
+    uint16_t mtu6;      /* of the link, for IPv6 */
     struct tx tx;
 };
 
 extern const uint8_t ipv6_all_nodes[16];
+
+/* The group that has to answer for an address (RFC 4291, 2.7.1). */
+void ipv6_solicited_node(uint8_t group[16], const uint8_t address[16]);
 
 /* False when an address of the configuration does not parse. */
 bool interface_init(struct interface *interface, const struct port *port, unsigned index);

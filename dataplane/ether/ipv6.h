@@ -6,7 +6,7 @@
 
 #include "dataplane/ether/frame.h"
 
-enum { IPV6_HEADER = 40, IP_PROTOCOL_ICMPV6 = 58 };
+enum { IPV6_HEADER = 40, IP_PROTOCOL_ICMPV6 = 58, IPV6_MTU_MIN = 1280 };
 
 /* Fills in the IP part of `frame`, extension headers passed over; false: dropped. */
 bool ipv6_parse(struct ether *ether, struct frame *frame);
@@ -18,6 +18,11 @@ void ipv6_send(struct ether *ether, struct interface *interface, struct rte_mbuf
 
 static inline bool ipv6_is_group(const uint8_t address[16]) {
     return address[0] == 0xff;
+}
+
+/* fe80::/10 */
+static inline bool ipv6_is_link_local(const uint8_t address[16]) {
+    return address[0] == 0xfe && (address[1] & 0xc0) == 0x80;
 }
 
 bool ipv6_is_unspecified(const uint8_t address[16]);

@@ -7,11 +7,13 @@
 #include "dataplane/ether/ethernet.h"
 #include "dataplane/ether/icmp.h"
 #include "dataplane/ether/ipv6.h"
+#include "dataplane/ether/routers.h"
 
 enum {
     ND_TARGET = 8,   /* offset in a solicitation or advertisement */
     ND_OPTIONS = 24, /* offset, and the least length */
-    ND_HOP_LIMIT = 255,
+    ND_ROUTER_SOLICITATION = 133,
+    ND_SOLICITATION = 135,
     ND_ADVERTISEMENT = 136,
     ND_SOLICITED = 0x40, /* flags of an advertisement */
     ND_OVERRIDE = 0x20,
@@ -104,6 +106,8 @@ enum frame_fate nd_advertisement(struct ether *ether, struct frame *frame) {
         frame->interface->conflict = true;
         return frame_drop(ether, COUNTER_ETHER_ADDRESS_CONFLICT);
     }
+    if (mac != NULL)
+        routers_heard(ether, frame->interface, target, mac);
     /* Without the override flag it is a proxy's, and the address we know may be the better one
      * (RFC 4861, 7.2.5). */
     if (mac != NULL && (frame->payload[4] & ND_OVERRIDE)) {
@@ -129,4 +133,40 @@ void nd_announce(struct ether *ether, struct interface *interface) {
         return;
     announce(ether, interface, interface->link_local);
     announce(ether, interface, interface->ipv6);
+}
+
+/* A solicitation of `len` bytes with our MAC address behind it, from our link-local address. */
+static void solicit(struct ether *ether, struct interface *interface, const uint8_t *message,
+                    uint16_t len, const uint8_t group[16]) {
+    uint8_t mac[6];
+    struct rte_mbuf *mbuf = rte_pktmbuf_alloc(ether->mempool);
+    uint8_t *at = NULL;
+    if (mbuf != NULL)
+        at = (uint8_t *)rte_pktmbuf_append(mbuf, (uint16_t)(len + OPTION_MAC_LENGTH));
+    if (at == NULL) {
+        count(ether->counters, COUNTER_ETHER_NO_BUFFER);
+        rte_pktmbuf_free(mbuf);
+        return;
+    }
+    memcpy(at, message, len);
+    at[len] = OPTION_SOURCE_MAC;
+    at[len + 1] = OPTION_MAC_LENGTH / 8;
+    memcpy(at + len + 2, interface->mac, 6);
+    ethernet_ipv6_group(mac, group);
+    icmpv6_send(ether, interface, mbuf, interface->link_local, group, ND_HOP_LIMIT, mac);
+}
+
+void nd_ask(struct ether *ether, struct interface *interface, const uint8_t target[16]) {
+    uint8_t message[ND_OPTIONS] = {ND_SOLICITATION}, group[16];
+    if (!interface->has_ipv6)
+        return;
+    memcpy(message + ND_TARGET, target, 16);
+    ipv6_solicited_node(group, target);
+    solicit(ether, interface, message, sizeof message, group);
+}
+
+void nd_ask_routers(struct ether *ether, struct interface *interface) {
+    static const uint8_t message[8] = {ND_ROUTER_SOLICITATION};
+    static const uint8_t all_routers[16] = {0xff, 0x02, [15] = 2};
+    solicit(ether, interface, message, sizeof message, all_routers);
 }

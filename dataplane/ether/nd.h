@@ -2,7 +2,7 @@
 /*
  * Neighbour discovery (RFC 4861), the part of a station that only answers: solicitations for our
  * addresses are answered (those of duplicate address detection too, RFC 4862), advertisements of
- * others correct the neighbour table. We never solicit: answers go where frames came from.
+ * others correct the neighbour table. We solicit only routers: answers go where frames came from.
  *
  * Thread: the worker.
  */
@@ -11,11 +11,17 @@
 
 #include "dataplane/ether/frame.h"
 
+enum { ND_HOP_LIMIT = 255 };
+
 /* From icmpv6_input, checksum verified, at least ICMP_HEADER bytes. */
 enum frame_fate nd_solicitation(struct ether *ether, struct frame *frame);
 enum frame_fate nd_advertisement(struct ether *ether, struct frame *frame);
 
 /* Tells all nodes that our addresses are ours (RFC 4861, 7.2.6). */
 void nd_announce(struct ether *ether, struct interface *interface);
+
+/* Asks who has an address (RFC 4861, 4.3), and which routers there are (4.1). */
+void nd_ask(struct ether *ether, struct interface *interface, const uint8_t target[16]);
+void nd_ask_routers(struct ether *ether, struct interface *interface);
 
 #endif

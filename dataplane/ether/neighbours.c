@@ -105,17 +105,22 @@ static struct station *station_place(struct neighbours *neighbours) {
     return station;
 }
 
+/* Of another station in the same place. */
+static uint32_t next_name(const struct neighbours *neighbours, const struct station *station) {
+    uint32_t index = (uint32_t)(station - neighbours->stations);
+    uint32_t generation = (station->name >> NAME_BITS) + 1;
+    if (generation >> (32 - NAME_BITS) != 0)
+        generation = 1;
+    return generation << NAME_BITS | index;
+}
+
 uint32_t neighbours_learn(struct neighbours *neighbours, unsigned interface, const uint8_t mac[6],
                           bool *added) {
     struct station *station = station_find(neighbours, interface, mac);
     *added = station == NULL;
     if (station == NULL) {
         station = station_place(neighbours);
-        uint32_t index = (uint32_t)(station - neighbours->stations);
-        uint32_t generation = (station->name >> NAME_BITS) + 1;
-        if (generation >> (32 - NAME_BITS) != 0)
-            generation = 1;
-        station->name = generation << NAME_BITS | index;
+        station->name = next_name(neighbours, station);
         station_link(neighbours, station, interface, mac);
     }
     station->used = 1;
@@ -128,6 +133,18 @@ const struct station *neighbours_station(struct neighbours *neighbours, uint32_t
         return NULL;
     station->used = 1;
     return station;
+}
+
+/* The place keeps its name, so that the next one differs, and is the first to be taken. */
+void neighbours_forget(struct neighbours *neighbours, uint32_t name) {
+    static const uint8_t nobody[6];
+    struct station *station = &neighbours->stations[name % NEIGHBOURS_MAX];
+    if (station->name != name || name == 0)
+        return;
+    station_unlink(neighbours, station);
+    station_link(neighbours, station, station->interface, nobody);
+    station->name = next_name(neighbours, station);
+    station->used = 0;
 }
 
 static unsigned address_set(const struct neighbours *neighbours, unsigned interface,

@@ -39,6 +39,9 @@ uint32_t neighbours_learn(struct neighbours *neighbours, unsigned interface, con
 /* The station of a name, or NULL when it was forgotten. */
 const struct station *neighbours_station(struct neighbours *neighbours, uint32_t name);
 
+/* The name is not known any more; the next frame from the station gives it another. */
+void neighbours_forget(struct neighbours *neighbours, uint32_t name);
+
 /* The station has this IP address (IPv4 mapped). */
 void neighbours_remember(struct neighbours *neighbours, unsigned interface,
                          const uint8_t address[16], uint32_t name);

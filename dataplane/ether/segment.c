@@ -8,6 +8,7 @@
 #include "dataplane/ether/ethernet.h"
 #include "dataplane/ether/ipv4.h"
 #include "dataplane/ether/ipv6.h"
+#include "dataplane/ether/routers.h"
 
 enum { TCP_HEADER = 20, TCP_DATA_OFFSET = 12, TCP_CHECKSUM = 16 };
 
@@ -108,26 +109,44 @@ static void checksum_fill(const struct port *port, struct rte_mbuf *mbuf, uint8_
     memcpy(header + TCP_CHECKSUM, &checksum, 2);
 }
 
+/* Noted for TCP as if a router had said so: the last one of a turn is enough, each is sent again.
+ */
+static void too_big(struct ether *ether, const struct tcp_tuple *tuple, const uint8_t *header,
+                    size_t packet_len, uint16_t mtu) {
+    ether->too_big_found = true;
+    ether->too_big = (struct tcp_icmp){.tuple = *tuple,
+                                       .hash = tcp_tuple_hash(tuple, ether->flow_key),
+                                       .seq = load_be32(header + 4),
+                                       .mtu = mtu,
+                                       .len = (uint16_t)packet_len,
+                                       .kind = TCP_ICMP_TOO_BIG};
+}
+
 void segment_transmit(void *link, void *frame, size_t len, const struct tcp_tuple *tuple,
                       uint32_t hop) {
     struct ether *ether = link;
     struct rte_mbuf *mbuf = frame;
     bool ipv4 = ipv4_is_mapped(tuple->local);
     const struct station *station = neighbours_station(ether->neighbours, hop);
+    if (station == NULL)
+        station = routers_station(ether, tuple);
     if (station == NULL) {
         count(ether->counters, COUNTER_ETHER_HOP_GONE);
         rte_pktmbuf_free(mbuf);
         return;
     }
     struct interface *interface = &ether->interfaces[station->interface];
-    if (len + (ipv4 ? IPV4_HEADER : IPV6_HEADER) > interface->port->mtu) {
+    uint8_t *header = rte_pktmbuf_mtod(mbuf, uint8_t *);
+    uint16_t mtu = ipv4 ? interface->port->mtu : interface->mtu6;
+    size_t packet_len = len + (ipv4 ? IPV4_HEADER : IPV6_HEADER);
+    if (packet_len > mtu) {
         count(ether->counters, COUNTER_ETHER_TOO_LONG);
+        too_big(ether, tuple, header, packet_len, mtu);
         rte_pktmbuf_free(mbuf);
         return;
     }
     mbuf->data_len = (uint16_t)len;
     mbuf->pkt_len = (uint32_t)len;
-    uint8_t *header = rte_pktmbuf_mtod(mbuf, uint8_t *);
     const uint8_t *source = tuple->local, *destination = tuple->remote;
     if (ipv4) {
         source += 12;
@@ -142,7 +161,7 @@ void segment_transmit(void *link, void *frame, size_t len, const struct tcp_tupl
             interface->port, mbuf, header, (uint32_t)len,
             checksum_pseudo_header(source, destination, 16, IP_PROTOCOL_TCP, (uint32_t)len),
             RTE_MBUF_F_TX_IPV6);
-        ipv6_send(ether, interface, mbuf, source, destination, IP_PROTOCOL_TCP, IP_HOP_LIMIT,
-                  station->mac);
+        ipv6_send(ether, interface, mbuf, source, destination, IP_PROTOCOL_TCP,
+                  interface->hop_limit, station->mac);
     }
 }

@@ -17,6 +17,11 @@ struct ether {
     unsigned echoes_left;  /* to be answered in this burst */
     struct rte_mbuf *news; /* copy of a frame of this burst that all workers should learn from */
     uint64_t defended_at;  /* microseconds */
+    uint64_t now;          /* of the last routers_ask */
+    uint64_t ask_at;       /* when it asks again */
+    unsigned asks;         /* for routers, so far */
+    bool too_big_found;
+    struct tcp_icmp too_big; /* a segment of ours, for the link */
     void (*wake)(void *argument, unsigned worker);
     void *wake_argument;
     uint8_t flow_key[16];

@@ -265,6 +265,9 @@ bool worker_turn(struct worker *worker) {
     more |= mqtt_turn(worker->mqtt);
     more |= router_turn(worker->router);
     more |= output(worker, start, now);
+    struct tcp_icmp too_big;
+    if (ether_too_big(worker->ether, &too_big))
+        tcp_icmp(worker->tcp, &too_big, now);
     /* Mail goes before frames: who has seen our PUBACK and comes back through another worker finds
      * the message there. Mail that finds no room does not keep us awake: the receiver wakes us when
      * it has some. But this turn is over for the others only when all it has to say is in the boxes
@@ -277,6 +280,7 @@ bool worker_turn(struct worker *worker) {
         ether_announce(worker->ether);
     }
     ether_defend(worker->ether, now);
+    ether_ask(worker->ether, now);
     more |= ether_flush(worker->ether) > 0;
     if (!unsent)
         routes_quiescent(worker->config.routes, worker->config.self);

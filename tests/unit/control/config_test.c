@@ -216,6 +216,21 @@ static const struct {
     {"ports: [{kind: tap, device: t, address6: '::ffff:10.0.0.1/120'}]\n",
      "1: ports[0].address6: `::ffff:10.0.0.1/120` is an IPv4 address in the form of IPv6, which is "
      "never on the wire; give it as `address`\n"},
+    {"ports: [{kind: tap, device: t, address: 10.0.0.1/24, gateway: 10.0.0.9/24}]\n",
+     "1: ports[0].gateway: `10.0.0.9/24` is not that; give the IPv4 address of one host, such as "
+     "10.88.0.1\n"},
+    {"ports: [{kind: tap, device: t, address: 10.0.0.1/24, gateway: 10.0.1.9}]\n",
+     "1: ports[0].gateway: `10.0.1.9` is not on this link; give the router's address in the "
+     "network "
+     "of `10.0.0.1/24`\n"},
+    {"ports: [{kind: tap, device: t, address: 10.0.0.1/24, gateway: 10.0.0.1}]\n",
+     "1: ports[0].gateway: `10.0.0.1` is our own address; give the router's address in the network "
+     "of `10.0.0.1/24`\n"},
+    {"ports: [{kind: tap, device: t, address: 10.0.0.1/24, gateway6: 'fe80::1'}]\n",
+     "1: ports[0].gateway6: there is no `address6` that it could be the gateway of\n"},
+    {"ports: [{kind: tap, device: t, address6: 'fd00::2/64', gateway6: 'fd00:1::1'}]\n",
+     "1: ports[0].gateway6: `fd00:1::1` is not on this link; give the router's address in the "
+     "network of `fd00::2/64`\n"},
     {"ports:\n  - {kind: ring, device: a, address: 10.0.0.1/8}\n"
      "  - {kind: ring, device: b, address: 10.0.0.1/24}\n",
      "3: ports[1].address: `10.0.0.1/24` is the address of ports[0] already; give each port its "
