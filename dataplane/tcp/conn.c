@@ -81,7 +81,8 @@ struct tcp_conn *conn_create(struct tcp *tcp, const struct conn_open *open) {
     conn->mss = open->mss;
     conn->rcv_wnd = (uint16_t)tcp->config.window;
     conn->snd_wnd = open->wnd;
-    conn->snd_shift = open->snd_shift;
+    conn->snd_shift = open->snd_shift & 15;
+    conn_window_seen(conn, open->wnd);
     conn->rcv_nxt = conn->irs = open->rcv_nxt;
     conn->snd_una = conn->snd_nxt = conn->snd_end = conn->iss = open->snd_una;
     conn->snd_wl1 = open->rcv_nxt;

@@ -64,10 +64,11 @@ struct tcp_conn {
     uint8_t local;
     uint8_t state;
     uint16_t flags;
-    uint16_t mss;         /* the largest segment to send, options included */
-    uint16_t rcv_wnd;     /* RCV.WND */
-    uint16_t snd_wnd;     /* SND.WND as it stood in the header: shift by snd_shift */
-    uint8_t snd_shift;    /* window scale of the peer */
+    uint16_t mss;          /* the largest segment to send, options included */
+    uint16_t rcv_wnd;      /* RCV.WND */
+    uint16_t snd_wnd;      /* SND.WND as it stood in the header: shift by snd_shift */
+    uint8_t snd_shift : 4; /* window scale of the peer */
+    uint8_t snd_max : 4;   /* see conn_window_seen */
     uint8_t challenge;    /* see challenge_allowed; in CLOSED and with CONN_ABORT: enum tcp_close */
     uint8_t backoff;      /* doublings of the retransmission timeout */
     uint8_t zero_windows; /* times the peer closed its window, at most 255 */
@@ -132,6 +133,17 @@ static inline uint32_t conn_send_limit(const struct tcp_conn *conn) {
 
 static inline uint32_t conn_flight(const struct tcp_conn *conn) {
     return conn->snd_nxt - conn->snd_una;
+}
+
+/* MAX.SND.WND (RFC 5961 5.2): the largest window that the peer has announced, rounded up to the
+ * next 2^n - 1 before it is shifted. */
+static inline uint32_t conn_send_window_max(const struct tcp_conn *conn) {
+    return ((2u << conn->snd_max) - 1) << conn->snd_shift;
+}
+
+static inline void conn_window_seen(struct tcp_conn *conn, uint16_t wnd) {
+    while (wnd > (2u << conn->snd_max) - 1)
+        conn->snd_max++;
 }
 
 static inline uint32_t conn_send_window(const struct tcp_conn *conn) {

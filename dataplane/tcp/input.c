@@ -99,6 +99,7 @@ static void update_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ext
     uint16_t before = conn->snd_wnd;
     conn->snd_wl1 = header->seq;
     conn->snd_wnd = header->wnd;
+    conn_window_seen(conn, header->wnd);
     if (before && !header->wnd) {
         count(tcp->counters, COUNTER_TCP_ZERO_WINDOWS);
         if (conn->zero_windows < UINT8_MAX)
@@ -149,7 +150,7 @@ static void acknowledged(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exte
 static bool check_ack(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *header,
                       uint32_t segment_length) {
     /* RFC 5961 5: nothing that was never sent, and nothing older than a window. */
-    uint32_t oldest = conn->snd_una - ((uint32_t)UINT16_MAX << conn->snd_shift);
+    uint32_t oldest = conn->snd_una - conn_send_window_max(conn);
     if (seq_gt(header->ack, conn->snd_nxt) || seq_lt(header->ack, oldest)) {
         count(tcp->counters, COUNTER_TCP_DROP_BAD_ACK);
         challenge(tcp, conn);

@@ -44,13 +44,16 @@ void reply_reset(struct tcp *tcp, const struct tcp_segment *segment,
         count(tcp->counters, COUNTER_TCP_RESETS_OUT);
 }
 
+uint16_t reply_mss(const struct tcp_segment *segment, const struct tcp_header *header) {
+    if (header->options.has_mss)
+        return header->options.mss;
+    return tuple_is_mapped(segment->tuple.remote) ? 536 : 1220;
+}
+
 void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
                    const struct tcp_header *header) {
     const struct tcp_options *theirs = &header->options;
-    /* RFC 9293 3.7.1: what a peer takes that does not say. */
-    uint16_t mss = tuple_is_mapped(segment->tuple.remote) ? 536 : 1220;
-    if (theirs->has_mss)
-        mss = theirs->mss;
+    uint16_t mss = reply_mss(segment, header);
     struct cookie_base base = cookie_base(tcp->config.secret, &segment->tuple);
     struct tcp_options ours = {.has_mss = true, .mss = tcp->config.mss};
     /* Without time stamps a cookie can't carry the other options. */

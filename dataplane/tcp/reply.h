@@ -16,6 +16,9 @@ struct time_wait;
 void reply_reset(struct tcp *tcp, const struct tcp_segment *segment,
                  const struct tcp_header *header);
 
+/* What the sender of a SYN takes, or must if it does not say (RFC 9293 3.7.1). */
+uint16_t reply_mss(const struct tcp_segment *segment, const struct tcp_header *header);
+
 /* SYN-ACK with a cookie. */
 void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
                    const struct tcp_header *header);

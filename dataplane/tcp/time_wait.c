@@ -113,6 +113,15 @@ void time_wait_remember(struct tcp *tcp, const struct tcp_conn *conn) {
         record->endpoint.state = TCP_STATE_CLOSED;
 }
 
+/* The initial sequence number that the SYN would get: without time stamps, it must lie beyond what
+ * the old connection has sent (RFC 1122 4.2.2.13). */
+static uint32_t next_isn(const struct tcp *tcp, const struct tcp_segment *segment,
+                         const struct tcp_header *header) {
+    struct cookie_base base = cookie_base(tcp->config.secret, &segment->tuple);
+    return cookie_make(tcp->config.secret, &base, header->seq, reply_mss(segment, header),
+                       tcp->config.mss, tcp->now);
+}
+
 bool time_wait_input(struct tcp *tcp, struct time_wait *record, const struct tcp_segment *segment,
                      const struct tcp_header *header) {
     if (record->endpoint.state == TCP_STATE_ENDED) {
@@ -134,7 +143,8 @@ bool time_wait_input(struct tcp *tcp, struct time_wait *record, const struct tcp
         /* RFC 6191 2: newer by its time stamp, or else by its sequence number. */
         bool newer = timestamps && header->options.tsval != record->ts_recent
                          ? seq_gt(header->options.tsval, record->ts_recent)
-                         : seq_gt(header->seq, record->rcv_nxt);
+                         : seq_gt(header->seq, record->rcv_nxt) &&
+                               seq_gt(next_isn(tcp, segment, header), record->snd_nxt);
         if (newer) {
             count(tcp->counters, COUNTER_TCP_TIME_WAIT_REUSED);
             forget(tcp, record);

@@ -257,6 +257,46 @@ static void without_time_stamps_the_sequence_number_decides(void **state) {
     assert_true(peer_syn(world, &again));
 }
 
+/* The peer's number is newer, but ours would lie among those of the old connection, which has sent
+ * much more than it has received (RFC 1122 4.2.2.13). */
+static void without_time_stamps_our_number_must_be_new_too(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected(world, &peer);
+    for (unsigned i = 0; i < 10; i++) {
+        announce(world, conn, 10000);
+        world_output(world);
+        peer_ack(world, &peer, 10000);
+    }
+    tcp_close(world->tcp, conn);
+    world_output(world);
+    peer_ack(world, &peer, 1);
+    peer_fin(world, &peer);
+    world_output(world);
+    struct peer again = peer;
+    again.iss = peer.seq + 5;
+    assert_false(peer_syn(world, &again));
+    again.iss = peer.seq + 200000;
+    assert_true(peer_syn(world, &again));
+    assert_true((int32_t)(again.irs - peer.ack) > 0);
+}
+
+static void an_equal_time_stamp_leaves_it_to_the_sequence_number(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected_with_timestamps(world, &peer);
+    tcp_close(world->tcp, conn);
+    world_output(world);
+    peer_ack(world, &peer, 1);
+    peer_fin(world, &peer);
+    world_output(world);
+    struct peer again = peer;
+    again.iss = peer.seq - 5;
+    assert_false(peer_syn(world, &again));
+    again.iss = peer.seq + 200000;
+    assert_true(peer_syn(world, &again));
+}
+
 static void records_are_bounded_and_the_oldest_goes_first(void **state) {
     struct world *world = *state;
     struct peer peer;
@@ -306,6 +346,8 @@ int main(void) {
         in_world(a_reset_connection_is_told_once),
         in_world(a_newer_syn_takes_the_place_of_the_record),
         in_world(without_time_stamps_the_sequence_number_decides),
+        in_world(without_time_stamps_our_number_must_be_new_too),
+        in_world(an_equal_time_stamp_leaves_it_to_the_sequence_number),
         in_world(records_are_bounded_and_the_oldest_goes_first),
         in_world(without_memory_for_a_record_the_connection_still_ends),
     };

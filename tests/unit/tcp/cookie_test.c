@@ -94,6 +94,18 @@ static void numbers_of_a_tuple_advance_with_time(void **state) {
     }
 }
 
+/* RFC 6528 3, RFC 7323 5.4: who knows one connection's numbers knows nothing of another's. */
+static void numbers_and_time_stamp_offsets_differ_between_tuples(void **state) {
+    struct cookie_base first = base_of(1000);
+    uint32_t isn = cookie_make(secret, &first, IRS, 1460, MSS_MAX, START);
+    for (uint16_t port = 1001; port < 3000; port++) {
+        struct cookie_base other = base_of(port);
+        assert_int_not_equal(other.ts_offset, first.ts_offset);
+        uint32_t distance = cookie_make(secret, &other, IRS, 1460, MSS_MAX, START) - isn;
+        assert_in_range(distance, 1000, UINT32_MAX - 1000);
+    }
+}
+
 static void options_survive_in_the_time_stamp_which_never_runs_ahead(void **state) {
     for (uint32_t clock = 0xffffff00; clock != 0x100; clock++) {
         for (uint8_t wscale = 0; wscale <= COOKIE_WSCALE_NONE; wscale++) {
@@ -121,6 +133,7 @@ int main(void) {
         cmocka_unit_test(guessing_does_not_pay),
         cmocka_unit_test(the_mss_comes_back_rounded_down_and_clamped),
         cmocka_unit_test(numbers_of_a_tuple_advance_with_time),
+        cmocka_unit_test(numbers_and_time_stamp_offsets_differ_between_tuples),
         cmocka_unit_test(options_survive_in_the_time_stamp_which_never_runs_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
