@@ -20,7 +20,7 @@ const char *const script_states[] = {"CLOSED",     "ESTABLISHED", "FIN-WAIT-1",
                                      "LAST-ACK",   "TIME-WAIT",   NULL};
 const char *const script_closes[] = {"orderly", "reset", "timeout", "aborted", "resources", NULL};
 const char *const script_values[] = {"received", "acknowledged", "connections", "extensions",
-                                     "opened",   "finished",     NULL};
+                                     "opened",   "finished",     "pressure",    NULL};
 
 static void compare(struct run *run, int64_t value) {
     const struct statement *statement = run->statement;
@@ -82,8 +82,11 @@ static void expect_value(struct run *run, unsigned value) {
     case 4:
         compare(run, world->opened);
         return;
-    default:
+    case 5:
         compare(run, world->finished);
+        return;
+    default:
+        compare(run, world->tcp->pressure.level);
         return;
     }
 }

@@ -14,6 +14,11 @@
     X(connections_max) X(window) X(mss) X(rto_min_ms) X(rto_max_ms) X(rto_initial_ms) \
     X(give_up_ms) X(time_wait_ms) X(fin_wait_ms) X(time_wait_max) X(out_of_order_max) \
     X(keepalive_ms)
+#define LIMIT_KEYS(X) \
+    X(prefix_syns, prefix[ADMISSION_SYN]) X(prefix_connects, prefix[ADMISSION_CONNECT]) \
+    X(prefix_resets, prefix[ADMISSION_RESET]) X(syns, worker[ADMISSION_SYN]) \
+    X(connects, worker[ADMISSION_CONNECT]) X(resets, worker[ADMISSION_RESET]) \
+    X(prefix_bits4, bits4) X(prefix_bits6, bits6)
 #define RUN_KEYS(X) X(ipv6) X(port) X(tolerance_ms) X(peer_isn) X(stack_isn)
 /* clang-format on */
 
@@ -21,8 +26,13 @@
 #define CONFIG(name) {offsetof(struct tcp_config, name), sizeof((struct tcp_config *)0)->name},
 #define RUN(name)    {offsetof(struct run, name), sizeof((struct run *)0)->name},
 
-const char *const script_keys[] = {CONFIG_KEYS(NAME) RUN_KEYS(NAME) NULL};
-static const struct word keys[] = {CONFIG_KEYS(CONFIG) RUN_KEYS(RUN)};
+#define LIMIT_NAME(name, member) #name,
+#define LIMIT(name, member)                                                                        \
+    {offsetof(struct tcp_config, admission.member),                                                \
+     sizeof((struct tcp_config *)0)->admission.member},
+
+const char *const script_keys[] = {CONFIG_KEYS(NAME) LIMIT_KEYS(LIMIT_NAME) RUN_KEYS(NAME) NULL};
+static const struct word keys[] = {CONFIG_KEYS(CONFIG) LIMIT_KEYS(LIMIT) RUN_KEYS(RUN)};
 enum { RUN_KEYS_COUNT = 5, CONFIG_KEYS_COUNT = sizeof keys / sizeof *keys - RUN_KEYS_COUNT };
 
 /* --- trace and failure ----------------------------------------------------------------------- */
@@ -225,6 +235,9 @@ static void surroundings(struct run *run, const struct statement *statement) {
     case VERB_FRAMES:
         world->frames = statement->number == NUMBER_ALL ? -1 : (int)statement->number;
         break;
+    case VERB_FRAMES_USED:
+        tcp_frames(world->tcp, (size_t)statement->number, 100);
+        break;
     case VERB_POOL_EMPTY:
         pool_take_all(world);
         break;
@@ -254,6 +267,9 @@ static void perform(struct run *run, const struct statement *statement) {
     switch (statement->kind) {
     case STATEMENT_INJECT:
         wire_inject(run, &statement->segment);
+        break;
+    case STATEMENT_ICMP:
+        wire_icmp(run, statement);
         break;
     case VERB_SEND:
     case VERB_CLOSE:

@@ -185,6 +185,18 @@ static void parse_options(struct parser *parser, struct segment *segment) {
     need(parser, '>');
 }
 
+/* SEQ:END(LEN) */
+static void parse_numbers(struct parser *parser, struct segment *segment) {
+    segment->seq = (uint32_t)number(parser);
+    need(parser, ':');
+    uint32_t end = (uint32_t)number(parser);
+    need(parser, '(');
+    segment->len = (uint32_t)number(parser);
+    need(parser, ')');
+    if (end - segment->seq != segment->len)
+        fail(parser, "%u to %u are not %u", segment->seq, end, segment->len);
+}
+
 /* Returns the length of the pieces that it is to be split into, 0: none. */
 static uint32_t parse_segment(struct parser *parser, struct segment *segment, bool injected) {
     *segment = (struct segment){.offset = -1};
@@ -196,14 +208,7 @@ static uint32_t parse_segment(struct parser *parser, struct segment *segment, bo
         fail(parser, "'%.*s' are no flags", (int)len, parser->at);
     segment->flags = (uint8_t)flags;
     parser->at += len;
-    segment->seq = (uint32_t)number(parser);
-    need(parser, ':');
-    uint32_t end = (uint32_t)number(parser);
-    need(parser, '(');
-    segment->len = (uint32_t)number(parser);
-    need(parser, ')');
-    if (end - segment->seq != segment->len)
-        fail(parser, "%u to %u are not %u", segment->seq, end, segment->len);
+    parse_numbers(parser, segment);
     bool acks = take_word(parser, "ack");
     if (acks)
         segment->ack = (uint32_t)number(parser);
@@ -233,6 +238,21 @@ static uint32_t parse_segment(struct parser *parser, struct segment *segment, bo
     return 0;
 }
 
+/* An ICMP error. */
+static void parse_icmp(struct parser *parser, struct statement *statement) {
+    static const char *const kinds[] = {"too_big", "unreachable", NULL};
+    statement->kind = STATEMENT_ICMP;
+    statement->word = one_of(parser, "ICMP error", kinds);
+    if (take_word(parser, "mtu"))
+        statement->number = number_up_to(parser, UINT16_MAX);
+    if (!take_word(parser, "quotes"))
+        fail(parser, "quotes is missing before '%s'", parser->at);
+    parse_numbers(parser, &statement->segment);
+    skip_space(parser);
+    if (*parser->at)
+        fail(parser, "'%s' is too much", parser->at);
+}
+
 /* --- verbs ----------------------------------------------------------------------------------- */
 
 enum arguments {
@@ -256,7 +276,7 @@ static const struct verb {
     {"peer", VERB_PEER, NUMBER},     {"worker", VERB_WORKER, NUMBER},
     {"isn", VERB_ISN, NUMBER},       {"stop", VERB_STOP, NONE},
     {"frames", VERB_FRAMES, AMOUNT}, {"suspend", VERB_SUSPEND, SECONDS},
-    {"nothing", VERB_NOTHING, NONE},
+    {"nothing", VERB_NOTHING, NONE}, {"frames_used", VERB_FRAMES_USED, NUMBER},
 };
 
 static void parse_arguments(struct parser *parser, struct statement *statement,
@@ -419,8 +439,11 @@ static void parse_line(struct parser *parser, char *line) {
         return;
     struct statement statement = {.line = parser->line, .text = parser->at};
     statement.when = parse_when(parser);
-    if (take(parser, '<') || take(parser, '>')) {
-        bool injected = parser->at[-1] == '<';
+    bool injected = take(parser, '<');
+    if (injected && take_word(parser, "icmp")) {
+        parse_icmp(parser, &statement);
+        add(parser, &statement);
+    } else if (injected || take(parser, '>')) {
         statement.kind = injected ? STATEMENT_INJECT : STATEMENT_EXPECT;
         uint32_t piece = parse_segment(parser, &statement.segment, injected);
         if (!injected && statement.when.kind == WHEN_TURN)

@@ -27,6 +27,9 @@
  *   count ticks of 1.024 ms since the script began; @SECONDS is the tick at that time. Without a
  *   list a segment has the usual options: time stamps when both SYNs had them, else none. <> has
  *   none.
+ *     < icmp too_big mtu 1200 quotes 1:1361(1360)
+ *     < icmp unreachable quotes 1:1361(1360)
+ *   An error about a segment of the stack, as it would be quoted from the network.
  *   Everything that the stack sends must be expected, in order, and every payload byte must be the
  *   stream's.
  *
@@ -42,6 +45,7 @@
  *     isn N                a new life of the peer's: its initial number for what follows
  *     stop                 no new connections
  *     frames N|all|none    so many can be sent
+ *     frames_used N        so many percent of the link's buffers are in use
  *     pool empty|full      there is no memory; there is again
  *     pool fail N          the N-th allocation from here on fails, once
  *     suspend SECONDS      the clock moves on and nothing runs, as in a virtual machine that stops
@@ -50,7 +54,8 @@
  *     expect state NAME              CLOSED: none; TIME-WAIT may be a record
  *     expect FIELD N | A..B          of struct tcp_report: cwnd, ssthresh, srtt (us), in_flight ...
  *     expect counter NAME N | A..B   of the worker
- *     expect received | acknowledged | connections | extensions | opened | finished N | A..B
+ *     expect received | acknowledged | connections | extensions | opened | finished | pressure
+ *            N | A..B
  *     expect closed orderly|reset|timeout|aborted|resources    why the last one ended
  * At the end all connections are reset and all memory must be back.
  */
@@ -69,6 +74,7 @@ struct when {
 enum statement_kind {
     STATEMENT_INJECT,
     STATEMENT_EXPECT,
+    STATEMENT_ICMP, /* quotes `segment`; `word` is the kind, `number` the MTU */
     /* Verbs: the arguments are in `number` and `to`, or `word`. */
     VERB_SEND,
     VERB_CLOSE,
@@ -83,6 +89,7 @@ enum statement_kind {
     VERB_ISN,
     VERB_STOP,
     VERB_FRAMES,
+    VERB_FRAMES_USED,
     VERB_POOL_EMPTY,
     VERB_POOL_FULL,
     VERB_POOL_FAIL,

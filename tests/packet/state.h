@@ -72,6 +72,8 @@ void run_pass(struct run *run, uint64_t end);
 
 /* The current peer's, with the others of this turn. */
 void wire_inject(struct run *run, const struct segment *segment);
+/* An ICMP error about a segment of the current peer's connection. */
+void wire_icmp(struct run *run, const struct statement *statement);
 /* The segments of this turn go in. */
 void wire_input(struct run *run);
 /* What a worker has sent. */

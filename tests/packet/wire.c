@@ -138,6 +138,21 @@ void wire_inject(struct run *run, const struct segment *written) {
         wire_input(run);
 }
 
+void wire_icmp(struct run *run, const struct statement *statement) {
+    const struct peer *peer = &run->remote->peer;
+    uint32_t headers = tuple_is_mapped(peer->tuple.remote) ? 40 : 60;
+    struct tcp_icmp icmp = {
+        .tuple = peer->tuple,
+        .hash = peer->hash,
+        .seq = statement->segment.seq + peer->irs,
+        .mtu = (uint32_t)statement->number,
+        .len = (uint16_t)(statement->segment.len + headers +
+                          (peer->timestamps ? TCP_TIMESTAMP_BYTES : 0)),
+        .kind = (uint8_t)(statement->word == 0 ? TCP_ICMP_TOO_BIG : TCP_ICMP_UNREACHABLE),
+    };
+    tcp_icmp(run->world->tcp, &icmp, run->now);
+}
+
 /* --- judgement ------------------------------------------------------------------------------- */
 
 void wire_expect(struct run *run, const struct segment *segment, uint64_t from, uint64_t to) {
