@@ -166,6 +166,10 @@ const struct column columns_worker_list[] = {
     {"packets", NULL, COLUMN_NUMBER, "Frames handled since the start.", NULL},
     {"turns", NULL, COLUMN_NUMBER, "Turns since the start.", NULL},
     {"sleeps", NULL, COLUMN_NUMBER, "Times it slept since the start.", NULL},
+    {"busy_cycles", NULL, COLUMN_NUMBER, "TSC cycles spent on work since the start.", NULL},
+    {"idle_cycles", NULL, COLUMN_NUMBER, "Likewise polling in vain.", NULL},
+    {"sleep_cycles", NULL, COLUMN_NUMBER, "Likewise asleep.", NULL},
+    {"cycles_per_us", NULL, COLUMN_NUMBER, "Speed of the TSC.", NULL},
     {"interval_ms", NULL, COLUMN_NUMBER, "What the shares and rates were measured over.", NULL},
     END};
 

@@ -38,6 +38,7 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
     json_object_set_new(row, "cycles_per_packet",
                         packets > 0 ? json_real(busy / (double)packets) : json_null());
     json_object_set_new(row, "longest_turn_ever_us", json_integer((json_int_t)longest_ever));
+    json_object_set_new(row, "cycles_per_us", json_real(samples_cycles_per_us(samples, now)));
     const struct {
         const char *key;
         uint64_t value;
@@ -52,6 +53,9 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
         {"packets", gauges->packets},
         {"turns", gauges->turns},
         {"sleeps", gauges->sleeps},
+        {"busy_cycles", gauges->busy_cycles},
+        {"idle_cycles", gauges->idle_cycles},
+        {"sleep_cycles", gauges->sleep_cycles},
     };
     for (unsigned k = 0; k < sizeof numbers / sizeof *numbers; k++)
         json_object_set_new(row, numbers[k].key, json_integer((json_int_t)numbers[k].value));
