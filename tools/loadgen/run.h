@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A run: the polling thread, and what the main thread gathers beside it. */
+#ifndef LINEMQ_LOADGEN_RUN_H
+#define LINEMQ_LOADGEN_RUN_H
+
+#include "tools/loadgen/broker.h"
+#include "tools/loadgen/nic.h"
+
+struct run_usage {
+    uint64_t busy_cycles, idle_cycles, cpu_ns;
+};
+
+struct run {
+    const struct scenario *scenario;
+    struct fleet *fleet;
+    struct nic nic;
+    double hz; /* of the TSC */
+    bool stop; /* set by the main thread: end now; relaxed */
+
+    /* The polling thread's; others read them relaxed. */
+    struct run_usage usage, at_measure, at_stop;
+
+    /* The main thread's. Samples: before connecting, after, at the measurement's begin and end. */
+    const char *ctl; /* the broker's socket, or NULL */
+    struct broker_sample sample[4];
+    bool sampled[4];
+    uint64_t delivered[4], published[4]; /* at the samples */
+    json_t *memory;                      /* with all devices connected, or NULL */
+    bool interrupted;
+};
+
+enum run_sample { SAMPLE_CONNECT, SAMPLE_CONNECTED, SAMPLE_MEASURE, SAMPLE_STOP };
+
+/* The loop; on an lcore, as DPDK starts it. Ends in FLEET_DONE. */
+int run_loop(void *run);
+
+/* Waits for its end; prints a line each second to standard error. */
+void run_watch(struct run *run, const volatile int *interrupt);
+
+/* The result as JSON, and whether the run was as the scenario allows. */
+json_t *report_json(const struct run *run, bool *good);
+void report_table(const json_t *report, FILE *out);
+
+#endif
