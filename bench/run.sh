@@ -16,10 +16,15 @@ Builds a release in build-bench and prints one table:
   micro        single parts, by Google Benchmark
   end-to-end   messages through linemqd over TAP, with clients on the Linux stack of this machine
   idle         what a connected device with one subscription costs, by component and resident
+  line         cycles a message, messages and connects a second of a worker's busy time: linemqd on
+               memif, its worker on one CPU, tools/loadgen on another
+  scale        devices held idle by tools/loadgen, as many as asked for: bytes, connects, longest turn
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
-  --idle N         idle devices (default 50000, at most 60000)
+  --idle N         idle devices of the part idle (default 50000, at most 60000)
+  --devices N      devices of the part scale (default 100000; 1 GiB holds about two million)
+  --results FILE   append the whole results of line and scale, a JSON object a line
   --quick          short runs, to see that it works: not figures to quote
   --no-install     install nothing
   --install-only   install, then stop
@@ -32,6 +37,7 @@ install_only=no
 parts=()
 micro=()
 measure=()
+line=()
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h)
@@ -41,7 +47,8 @@ while [ $# -gt 0 ]; do
     --no-install) install=no ;;
     --install-only) install_only=yes ;;
     --only)
-        [[ ${2-} =~ ^(micro|end-to-end|idle)$ ]] || usage_error "--only micro, end-to-end or idle"
+        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale)$ ]] ||
+            usage_error "--only micro, end-to-end, idle, line or scale"
         parts+=("$2")
         shift
         ;;
@@ -53,15 +60,20 @@ while [ $# -gt 0 ]; do
         measure+=(--idle "${2?}")
         shift
         ;;
+    --devices | --results)
+        line+=("$1" "${2?}")
+        shift
+        ;;
     --quick)
         micro+=(--benchmark_min_time=0.01)
         measure+=(--quick)
+        line+=(--quick)
         ;;
     *) usage_error "unknown argument $1" ;;
     esac
     shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(micro end-to-end idle)
+[ ${#parts[@]} -gt 0 ] || parts=(micro line scale end-to-end idle)
 
 cd "$root"
 require_root "$@"
@@ -75,7 +87,7 @@ fi
 require_tun
 say "building in build-bench"
 configure build-bench --buildtype=release -Dtests=true -Dbench=true
-compile build-bench linemqd ctl bench/micro/bench_micro tests/system/fleet
+compile build-bench linemqd ctl loadgen bench/micro/bench_micro tests/system/fleet
 
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
 trap 'rm -f "$results" "$results.rows"' EXIT
@@ -84,6 +96,9 @@ for part in "${parts[@]}"; do
     if [ "$part" = micro ]; then
         build-bench/bench/micro/bench_micro --benchmark_format=json "${micro[@]}" >"$results"
         /usr/bin/python3 bench/table.py --micro "$results" --append "$results.rows"
+    elif [ "$part" = line ] || [ "$part" = scale ]; then
+        /usr/bin/python3 bench/line.py --binaries build-bench "${line[@]}" "$part" \
+            >>"$results.rows"
     else
         /usr/bin/python3 bench/measure.py --binaries build-bench "${measure[@]}" "$part" \
             >>"$results.rows"

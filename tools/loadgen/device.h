@@ -47,9 +47,9 @@ struct device {
     uint8_t state;    /* enum device_state */
     uint8_t flags;    /* enum device_flag */
     uint8_t shift : 4, retries : 4;
-    uint8_t dup_acks;
-    uint8_t mqtt;  /* the application's */
-    uint8_t queue; /* of the port */
+    uint8_t dup_acks : 4, unacked : 4; /* unacked: segments received and not acknowledged */
+    uint8_t mqtt;                      /* the application's */
+    uint8_t queue;                     /* of the port */
 };
 
 _Static_assert(sizeof(struct device) == 64, "a device is a cache line");

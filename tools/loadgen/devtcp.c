@@ -77,6 +77,7 @@ void devtcp_release(struct devtcp *tcp, uint32_t number) {
     chunk_free_all(&tcp->chunks, device->held);
     device->head = device->next = device->tail = device->held = 0;
     device->rto_at = device->app_at = 0;
+    device->unacked = 0;
     device->state = DEVICE_ENDED;
     device->flags &= DEVICE_TOUCHED | DEVICE_ACK;
     if (wheel_linked(&device->node))

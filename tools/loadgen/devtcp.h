@@ -5,7 +5,9 @@
  *
  *  - Handshake with MSS, window scale and time stamps; data with retransmission on timeout
  *    (exponential back-off) and after three duplicate ACKs; slow start; zero-window probes.
- *  - One ACK for each connection and burst. What arrives out of order is held. There is no SACK.
+ *  - Delayed ACKs (RFC 9293 3.8.6.3): one for a burst that brought `ack_segments` or more, else
+ *    with what is sent, or after 48 ms. What arrives out of order is held, and acknowledged at
+ * once. There is no SACK.
  *  - Every byte is checked for its place in the sequence. Checksums are the link's.
  *  - The receive window is constant: the application takes everything at once.
  *  - What was written is kept as chunks, one a segment, until it is acknowledged.
@@ -60,8 +62,9 @@ struct devtcp_config {
     uint32_t devices;
     uint32_t window; /* receive window, bytes, at most 1 GiB */
     uint32_t rto_us, rto_max_us;
-    uint16_t mss;    /* largest segment without options */
-    uint8_t retries; /* at most 15 */
+    uint16_t mss;         /* largest segment without options */
+    uint8_t retries;      /* at most 15 */
+    uint8_t ack_segments; /* 1 to 15; 1: nothing is delayed */
     bool timestamps;
 };
 

@@ -232,8 +232,8 @@ static void release_held(struct devtcp *tcp, uint32_t number) {
 static void data_input(struct devtcp *tcp, uint32_t number, const struct incoming *in) {
     struct device *device = &tcp->devices[number];
     int32_t early = (int32_t)(in->seq - device->rcv_nxt);
-    ack_owed(tcp, number);
     if (early > 0) {
+        ack_owed(tcp, number);
         if ((uint32_t)early + in->len > tcp->config.window) {
             tcp->stats.bad_segments++;
             return;
@@ -245,8 +245,15 @@ static void data_input(struct devtcp *tcp, uint32_t number, const struct incomin
     uint32_t old = (uint32_t)-early;
     if (old >= in->len) {
         tcp->stats.duplicates++;
+        ack_owed(tcp, number);
         return;
     }
+    /* With a gap in the sequence nothing is delayed (RFC 5681 4.2). */
+    bool gap = device->held != 0 && devtcp_partial(tcp, number) == 0;
+    if (++device->unacked >= tcp->config.ack_segments || gap)
+        ack_owed(tcp, number);
+    else if (device->unacked == 1)
+        device_due(tcp, number, tcp->tick + ACK_DELAY);
     deliver(tcp, number, in->data + old, in->len - old);
     if (device->held != 0)
         release_held(tcp, number);

@@ -89,6 +89,7 @@ static bool data_send(struct devtcp *tcp, uint32_t number, struct chunk *chunk, 
     tcp->stats.bytes_out += len;
     chunk->flags |= CHUNK_SENT;
     device->flags &= (uint8_t)~DEVICE_ACK;
+    device->unacked = 0;
     transmit(tcp, frame, header + len, number);
     return true;
 }
@@ -119,6 +120,7 @@ static bool fin_send(struct devtcp *tcp, uint32_t number) {
         return false;
     device->flags |= DEVICE_FIN_SENT;
     device->flags &= (uint8_t)~DEVICE_ACK;
+    device->unacked = 0;
     device->snd_nxt = device->snd_end + 1;
     return true;
 }
@@ -147,6 +149,7 @@ static bool device_output(struct devtcp *tcp, uint32_t number) {
         if (!devtcp_send_control(tcp, number, device->snd_nxt, device->rcv_nxt, TCP_ACK))
             return false;
         device->flags &= (uint8_t)~DEVICE_ACK;
+        device->unacked = 0;
         tcp->stats.acks_out++;
     }
     /* A closed window is probed by the same timer. */
@@ -212,6 +215,10 @@ static void visit(void *argument, uint32_t ref) {
     if (device->app_at != 0 && (int32_t)(tcp->tick - device->app_at) >= 0) {
         device->app_at = 0;
         tcp->app.timer(tcp->app.app, number);
+    }
+    if (device->unacked > 0) {
+        device->flags |= DEVICE_ACK;
+        devtcp_touch(tcp, number);
     }
     /* Whichever comes next: deadlines may have moved on since the node was put here. */
     if (device->rto_at != 0)

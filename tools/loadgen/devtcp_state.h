@@ -11,6 +11,7 @@ enum {
     CWND_INITIAL = 10, /* segments (RFC 6928) */
     CWND_MAX = 1024,
     DUP_ACKS = 3,
+    ACK_DELAY = 3, /* ticks */
 };
 
 /* The wheel names its nodes by multiples of 16 bytes from a base; 0 is none. */

@@ -165,6 +165,7 @@ static bool tcp_init(struct fleet *fleet, const struct devtcp_link *link, uint64
         .rto_max_us = 16000000,
         .mss = (uint16_t)scenario->tcp.mss,
         .retries = (uint8_t)scenario->tcp.retries,
+        .ack_segments = (uint8_t)scenario->tcp.ack_segments,
         .timestamps = scenario->tcp.timestamps,
     };
     if (!devtcp_init(&fleet->tcp, &config, CHUNKS_SMALL, CHUNKS_LARGE, now_ns / 1000)) {

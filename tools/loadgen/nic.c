@@ -26,6 +26,7 @@ enum {
     MBUF_COST = RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 64,
     MBUF_CACHE = 256,
     ASK_EVERY_NS = 200000000,
+    KNOCKS = 3, /* times without a link until the port is started again */
 };
 
 /* --- opening --------------------------------------------------------------------------------- */
@@ -327,8 +328,15 @@ bool nic_ready(struct nic *nic, uint64_t now_ns) {
     if (now_ns - nic->asked_ns < ASK_EVERY_NS)
         return false;
     nic->asked_ns = now_ns;
-    if (!port_link_up(&nic->port))
+    if (!port_link_up(&nic->port)) {
+        /* memif's client connects once, when it is started, and is turned away as long as the
+         * broker's port is not. */
+        if (nic->config->ports[0].kind == PORT_MEMIF && ++nic->down % KNOCKS == 0) {
+            rte_eth_dev_stop(nic->port.id);
+            rte_eth_dev_start(nic->port.id);
+        }
         return false;
+    }
     if (nic->broker_known)
         return true;
     arp_send(nic, 1, all, nic->first, none, nic->broker);

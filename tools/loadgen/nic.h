@@ -39,6 +39,7 @@ struct nic {
     uint16_t first_port, broker_port;
     uint8_t broker_mac[6];
     bool broker_known;
+    unsigned down; /* times there was no link */
     uint64_t random;
     uint32_t drop_in, drop_out; /* of 2^32 */
     uint16_t ip_id;

@@ -34,7 +34,7 @@ struct scenario {
         uint64_t seed;
     } network;
     struct {
-        uint64_t window, mss, rto_ms, retries;
+        uint64_t window, mss, rto_ms, retries, ack_segments;
         bool timestamps;
     } tcp;
     struct {

@@ -44,6 +44,9 @@ const struct scenario_key scenario_keys[] = {
     NUMBER(tcp, mss, "1460", 536, 1460, "Largest segment a device takes."),
     NUMBER(tcp, rto_ms, "1000", 50, 60000, "Retransmission time-out, doubled each time."),
     NUMBER(tcp, retries, "8", 1, 15, "Retransmissions until a device gives up."),
+    NUMBER(tcp, ack_segments, "2", 1, 15,
+           "Segments until an ACK is sent at once; fewer are acknowledged with the next data, or "
+           "after 48 ms."),
     FLAG(tcp, timestamps, "true", "Offer the time stamps option."),
 
     NUMBER(fleet, groups, "1", 1, 50000000, "Groups; all are alike."),

@@ -218,6 +218,7 @@ static struct world *world_new(uint64_t seed, uint32_t to_send, uint32_t to_rece
                                     .rto_max_us = 8 * SECOND,
                                     .mss = 1460,
                                     .retries = 15,
+                                    .ack_segments = 2,
                                     .timestamps = true};
     assert_true(devtcp_init(&world->devices, &devices, 1024, 4096, world->now));
     world->devices.link = (struct devtcp_link){device_frame, device_transmit, world};
@@ -427,6 +428,47 @@ static void refuses_an_ack_of_what_was_not_sent(void **state) {
     world_free(world);
 }
 
+static void delays_the_ack_of_a_single_segment(void **state) {
+    struct world *world = world_new(11, 0, 100);
+    devtcp_time(&world->devices, world->now);
+    devtcp_open(&world->devices, 0);
+    struct device *device = &world->devices.devices[0];
+    uint8_t segment[21] = {0};
+    device->state = DEVICE_OPEN;
+    device->snd_una = device->snd_nxt = device->snd_end = 1000;
+    device->rto_at = 0;
+    segment[12] = 5 << 4;
+    segment[13] = TCP_ACK;
+    store_be32(segment + 8, 1000);
+    segment[20] = stream_byte(0);
+    devtcp_input(&world->devices, 0, segment, sizeof segment);
+    devtcp_output(&world->devices, 64);
+    assert_int_equal(world->devices.stats.acks_out, 0);
+    world->now += 100000;
+    devtcp_time(&world->devices, world->now);
+    devtcp_timers(&world->devices, 64);
+    devtcp_output(&world->devices, 64);
+    assert_int_equal(world->devices.stats.acks_out, 1);
+    for (unsigned i = 1; i <= 2; i++) {
+        store_be32(segment + 4, i);
+        segment[20] = stream_byte(i);
+        devtcp_input(&world->devices, 0, segment, sizeof segment);
+    }
+    devtcp_output(&world->devices, 64);
+    assert_int_equal(world->devices.stats.acks_out, 2);
+    /* What is early or late is acknowledged at once. */
+    store_be32(segment + 4, 5);
+    devtcp_input(&world->devices, 0, segment, sizeof segment);
+    devtcp_output(&world->devices, 64);
+    assert_int_equal(world->devices.stats.acks_out, 3);
+    store_be32(segment + 4, 0);
+    devtcp_input(&world->devices, 0, segment, sizeof segment);
+    devtcp_output(&world->devices, 64);
+    assert_int_equal(world->devices.stats.acks_out, 4);
+    assert_int_equal(world->wrong, 0);
+    world_free(world);
+}
+
 static void wakes_at_the_timer_and_not_before(void **state) {
     struct world *world = world_new(9, 0, 1);
     devtcp_time(&world->devices, world->now);
@@ -479,6 +521,7 @@ int main(void) {
         cmocka_unit_test(opens_again_after_the_end),
         cmocka_unit_test(resets_when_told),
         cmocka_unit_test(refuses_an_ack_of_what_was_not_sent),
+        cmocka_unit_test(delays_the_ack_of_a_single_segment),
         cmocka_unit_test(wakes_at_the_timer_and_not_before),
         cmocka_unit_test(keeps_working_without_buffers),
     };
