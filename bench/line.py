@@ -114,6 +114,7 @@ def scale():
     """Devices with one subscription each, which ping."""
     count = options.devices // (10 if options.quick else 1)
     result = run("idle", f"fleet.groups={count}", "run.duration=5", "fleet.keep_alive=30",
+                 "connect.at_once=4096",
                  connections=count)
     memory, connects = result["broker"]["memory"], result["connects"]
     workers, shards = memory["workers"], memory["shards"]

@@ -37,8 +37,8 @@ class MemifBroker(broker.Broker):
         command = [os.path.join(broker.options.binaries, "loadgen"), "--linger", "--quiet",
                    "--json", "-", "--ctl", self.socket, "--set", f"port.device={self.memif}",
                    "--set", f"port.queues={self.workers}"]
-        if cpu is not None:
-            command += ["--set", f"port.cpu={cpu}"]
+        # A CPU of its own is polled without a pause.
+        command += ["--set", f"port.cpu={cpu}" if cpu is not None else "port.nap_us=50"]
         for setting in settings:
             command += ["--set", setting]
         if scenario is not None:

@@ -20,7 +20,7 @@ enum device_state {
 
 enum device_flag {
     DEVICE_TOUCHED = 1,    /* in the list of those with something to send */
-    DEVICE_ACK = 2,        /* an ACK is owed */
+    DEVICE_ACK = 2,        /* an ACK is owed; with SYN_SENT the SYN is */
     DEVICE_TIMESTAMPS = 4, /* negotiated */
     DEVICE_FIN_QUEUED = 8, /* FIN follows what was written */
     DEVICE_FIN_SENT = 16,

@@ -68,7 +68,10 @@ void devtcp_open(struct devtcp *tcp, uint32_t number) {
     device->snd_una = initial_number(tcp, number);
     device->snd_nxt = device->snd_end = device->snd_una + 1;
     rto_set(tcp, number, device);
-    devtcp_send_syn(tcp, number); /* without a frame the timer sends it */
+    if (!devtcp_send_syn(tcp, number)) {
+        device->flags |= DEVICE_ACK;
+        devtcp_touch(tcp, number);
+    }
 }
 
 void devtcp_release(struct devtcp *tcp, uint32_t number) {

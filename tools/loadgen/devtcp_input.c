@@ -85,6 +85,7 @@ static void syn_sent_input(struct devtcp *tcp, uint32_t number, const struct inc
         device->ts_recent = options.tsval;
     }
     device->state = DEVICE_OPEN;
+    device->flags &= (uint8_t)~DEVICE_ACK;
     device->snd_una = device->snd_nxt = device->snd_end = in->ack;
     device->rcv_nxt = in->seq + 1;
     device->snd_wnd = (uint16_t)(in->wnd >> device->shift); /* not scaled yet (RFC 7323 2.2) */

@@ -165,6 +165,9 @@ bool devtcp_output(struct devtcp *tcp, unsigned budget) {
         if (tcp->touched_count > 1)
             __builtin_prefetch(
                 &tcp->devices[tcp->touched[(tcp->touched_first + 1) & tcp->touched_mask]]);
+        if (device->state == DEVICE_SYN_SENT && device->flags & DEVICE_ACK &&
+            !devtcp_send_syn(tcp, number))
+            return true;
         if (device->state == DEVICE_OPEN) {
             tcp->app.sending(tcp->app.app, number);
             if (device->state == DEVICE_OPEN && !device_output(tcp, number))
@@ -190,7 +193,8 @@ static void timed_out(struct devtcp *tcp, uint32_t number) {
     device->retries++;
     rto_set(tcp, number, device);
     if (device->state == DEVICE_SYN_SENT) {
-        devtcp_send_syn(tcp, number);
+        device->flags |= DEVICE_ACK;
+        devtcp_touch(tcp, number);
         return;
     }
     device->dup_acks = 0;

@@ -104,7 +104,8 @@ static json_t *generator_json(const struct run *run) {
     integer(own, "foreign_frames", nic->foreign);
     integer(own, "no_buffer", nic->no_buffer + tcp->no_chunk + fleet->counts.no_buffer);
     integer(own, "port_full", nic->backlog_full);
-    integer(own, "bytes_per_device", sizeof(struct device) + sizeof *fleet->opened_at);
+    integer(own, "bytes_per_device",
+            sizeof(struct device) + sizeof *fleet->opened_at + sizeof *fleet->tcp.touched);
     return own;
 }
 

@@ -8,7 +8,7 @@
 #include <rte_cycles.h>
 #include <rte_lcore.h>
 
-enum { LINK_TIMEOUT_S = 30, WATCH_EVERY_US = 5000 };
+enum { LINK_TIMEOUT_S = 30, WATCH_EVERY_US = 5000, NAP_AFTER = 64 };
 
 static uint64_t nanoseconds(const struct run *run) {
     return (uint64_t)((double)rte_rdtsc() * (1e9 / run->hz));
@@ -34,10 +34,19 @@ static void usage_note(struct run *run, enum fleet_phase before) {
         run->at_stop = run->usage;
 }
 
+/* A CPU shared with others is better left alone now and then. */
+static void nap(const struct run *run, bool busy, unsigned *empty_turns) {
+    const struct timespec pause = {.tv_nsec = (long)run->scenario->port.nap_us * 1000};
+    *empty_turns = busy ? 0 : *empty_turns + 1;
+    if (pause.tv_nsec > 0 && *empty_turns > NAP_AFTER)
+        nanosleep(&pause, NULL);
+}
+
 int run_loop(void *argument) {
     struct run *run = argument;
     struct fleet *fleet = run->fleet;
     uint64_t start = rte_rdtsc();
+    unsigned empty_turns = 0;
     while (fleet->phase != FLEET_DONE) {
         enum fleet_phase before = fleet->phase;
         uint64_t now_ns = (uint64_t)((double)start * (1e9 / run->hz));
@@ -51,6 +60,7 @@ int run_loop(void *argument) {
         usage_note(run, before);
         if (__atomic_load_n(&run->stop, __ATOMIC_RELAXED))
             fleet_phase_set(fleet, FLEET_DONE);
+        nap(run, busy, &empty_turns);
         uint64_t end = rte_rdtsc();
         if (busy)
             run->usage.busy_cycles += end - start;

@@ -22,16 +22,16 @@ struct reading {
 static void mistake(struct reading *reading, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 static void mistake(struct reading *reading, const char *format, ...) {
+    char text[512];
     va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
     reading->mistakes++;
     if (reading->line > 0)
-        fprintf(reading->errors, "%s:%zu: ", reading->place, reading->line);
+        fprintf(reading->errors, "%s:%zu: %s\n", reading->place, reading->line, text);
     else
-        fprintf(reading->errors, "%s: ", reading->place);
-    va_start(arguments, format);
-    vfprintf(reading->errors, format, arguments);
-    va_end(arguments);
-    fputc('\n', reading->errors);
+        fprintf(reading->errors, "%s: %s\n", reading->place, text);
 }
 
 static const struct scenario_key *key_find(const char *section, size_t section_len,

@@ -24,7 +24,7 @@ struct scenario {
     char *name;
     struct {
         char *kind, *device, *options, *cpu, *mac, *eal;
-        uint64_t queues, queue_size, mtu, packet_memory_mib;
+        uint64_t queues, queue_size, mtu, packet_memory_mib, nap_us;
         bool hugepages;
     } port;
     struct {

@@ -27,6 +27,8 @@ const struct scenario_key scenario_keys[] = {
     NUMBER(port, queue_size, "1024", 64, 16384, "Descriptors of a queue."),
     NUMBER(port, mtu, "1500", 576, 1500, "Largest IP packet, bytes."),
     NUMBER(port, packet_memory_mib, "128", 64, 65536, "Memory for packet buffers."),
+    NUMBER(port, nap_us, "0", 0, 10000,
+           "Microseconds to sleep when there is nothing to do; 0: poll without a pause."),
     FLAG(port, hugepages, "true", "Use hugepages when some are free."),
 
     TEXT(network, broker, "10.88.0.2", "The broker's IPv4 address."),

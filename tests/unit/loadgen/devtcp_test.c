@@ -44,6 +44,7 @@ struct world {
     struct side sides[DEVICES];
     uint32_t to_send, to_receive;
     bool broker_closes, mute;
+    unsigned no_frames; /* times that a device gets none */
     unsigned wrong, closed;
 
     void *memory, *state;
@@ -124,6 +125,10 @@ static void broker_timer(void *app, struct tcp_conn *conn) {
 static uint8_t *device_frame(void *link, size_t len, void **frame) {
     struct world *world = link;
     assert_true(len <= PIPE_FRAME_MAX);
+    if (world->no_frames > 0) {
+        world->no_frames--;
+        return NULL;
+    }
     return *frame = world->device_frame;
 }
 
@@ -381,6 +386,17 @@ static void is_refused_by_a_closed_port(void **state) {
     world_free(world);
 }
 
+static void sends_as_soon_as_there_are_frames(void **state) {
+    struct world *world = world_new(12, 5000, 5000);
+    world->no_frames = 100;
+    open_all(world);
+    world_run(world, HOUR);
+    all_went_well(world);
+    assert_int_equal(world->no_frames, 0);
+    assert_int_equal(world->devices.stats.timeouts, 0);
+    world_free(world);
+}
+
 static void opens_again_after_the_end(void **state) {
     struct world *world = world_new(6, 100, 200);
     for (unsigned round = 1; round <= 3; round++) {
@@ -518,6 +534,7 @@ int main(void) {
         cmocka_unit_test(sends_no_more_than_the_window),
         cmocka_unit_test(gives_up_without_an_answer),
         cmocka_unit_test(is_refused_by_a_closed_port),
+        cmocka_unit_test(sends_as_soon_as_there_are_frames),
         cmocka_unit_test(opens_again_after_the_end),
         cmocka_unit_test(resets_when_told),
         cmocka_unit_test(refuses_an_ack_of_what_was_not_sent),
