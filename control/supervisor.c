@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include <openssl/rand.h>
+#include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
-#include <rte_mbuf.h>
-#include <rte_mbuf_pool_ops.h>
+#include <rte_mempool.h>
 
 #include "control/admin/admin.h"
 #include "control/log/log.h"
@@ -24,12 +24,11 @@
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
 #include "drivers/eal.h"
+#include "drivers/packet_pool.h"
 
 enum {
     MAIL_SLOTS = 1024,
     HANDOVER_SLOTS = 1024,
-    MBUF_CACHE = 256,
-    MBUF_COST = 2560,     /* bytes of packet memory that one packet buffer takes, all counted */
     GOODBYE_MS = 1200,    /* for the workers to close their clients */
     FANOUT_SLICE = 256,   /* deliveries of one message in one turn */
     TRIE_VISITS = 4096,   /* nodes visited for one topic */
@@ -94,33 +93,10 @@ static bool keys_make(struct supervisor *supervisor) {
     return true;
 }
 
-/*
- * rte_pktmbuf_pool_create, but for one thing: without hugepages it gives each buffer 4 KiB pages of
- * its own, lest one be split in physical memory. Devices that work on such memory see virtual
- * addresses, and there is no such split.
- */
-static struct rte_mempool *packet_pool_create(unsigned buffers) {
-    struct rte_pktmbuf_pool_private layout = {.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE};
-    unsigned flags = eal_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG;
-    struct rte_mempool *pool = rte_mempool_create_empty(
-        "frames", buffers, sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, MBUF_CACHE,
-        sizeof layout, SOCKET_ID_ANY, flags);
-    if (pool == NULL)
-        return NULL;
-    int failed = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
-    rte_pktmbuf_pool_init(pool, &layout);
-    if (failed != 0 || rte_mempool_populate_default(pool) < 0) {
-        rte_mempool_free(pool);
-        return NULL;
-    }
-    rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
-    return pool;
-}
-
 static bool packet_memory_open(struct supervisor *supervisor, char *error, unsigned error_size) {
     const struct config *config = supervisor->config;
     uint64_t bytes = (uint64_t)config->workers.packet_memory_mib << 20;
-    unsigned buffers = (unsigned)(bytes / 4 * 3 / MBUF_COST);
+    unsigned buffers = (unsigned)(bytes / 4 * 3 / PACKET_BUFFER_COST);
     supervisor->mempool = packet_pool_create(buffers);
     if (supervisor->mempool == NULL) {
         snprintf(error, error_size,

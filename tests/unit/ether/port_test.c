@@ -4,9 +4,11 @@
 
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
+#include <rte_memzone.h>
 #include <rte_ring.h>
 
 #include "dataplane/base/bytes.h"
+#include "drivers/packet_pool.h"
 #include "tests/unit/ether/world.h"
 
 enum { RING_FRAMES = 127 }; /* that a ring of 128 slots holds */
@@ -73,6 +75,25 @@ static void what_a_port_cannot_have_is_refused_with_a_sentence(void **state) {
     assert_int_equal(port.mac[0], 2); /* made from the name */
     port_close(&port);
     assert_null(rte_ring_lookup("another_rx0"));
+}
+
+static void buffer_is_where_devices_look(struct rte_mempool *pool, void *wrong, void *object,
+                                         unsigned i) {
+    const struct rte_mbuf *mbuf = object;
+    unsigned *count = wrong;
+    *count += rte_mbuf_iova_get(mbuf) != (uintptr_t)mbuf->buf_addr;
+}
+
+/* These tests run without hugepages: a device sees virtual addresses. */
+static void devices_find_each_packet_buffer_and_none_is_padded_to_a_page(void **state) {
+    struct world *world = *state;
+    unsigned wrong = 0;
+    assert_int_equal(rte_mempool_obj_iter(world->mempool, buffer_is_where_devices_look, &wrong),
+                     4095);
+    assert_int_equal(wrong, 0);
+    const struct rte_memzone *memory = rte_memzone_lookup("frames_memory");
+    assert_non_null(memory);
+    assert_true(memory->len <= (size_t)4096 * PACKET_BUFFER_COST);
 }
 
 static void frames_wait_in_order_while_the_port_is_full(void **state) {
@@ -157,6 +178,7 @@ int main(void) {
         TEST(frames_travel_through_a_ring_port_in_both_directions),
         TEST_FOUR(a_port_opens_with_a_queue_for_each_worker_and_its_addresses),
         TEST(what_a_port_cannot_have_is_refused_with_a_sentence),
+        TEST(devices_find_each_packet_buffer_and_none_is_padded_to_a_page),
         TEST(frames_wait_in_order_while_the_port_is_full),
         TEST(beyond_the_backlog_frames_are_dropped_and_counted),
         TEST(a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake),

@@ -10,6 +10,7 @@
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/siphash.h"
 #include "drivers/eal.h"
+#include "drivers/packet_pool.h"
 
 const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 2}, peer_mac[6] = {2, 0, 0, 0, 0, 1},
               broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -33,8 +34,7 @@ int eal_open(void **state) {
         fprintf(stderr, "%s\n%s", error, eal_log());
         return -1;
     }
-    mempool =
-        rte_pktmbuf_pool_create("frames", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    mempool = packet_pool_create(4095);
     return mempool == NULL ? -1 : 0;
 }
 
