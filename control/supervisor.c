@@ -32,6 +32,7 @@ enum {
     GOODBYE_MS = 1200,    /* for the workers to close their clients */
     FANOUT_SLICE = 256,   /* deliveries of one message in one turn */
     TRIE_VISITS = 4096,   /* nodes visited for one topic */
+    LINK_PATIENCE = 5,    /* seconds after the start */
     RANGE_FOR_MEMORY = 2, /* address range for each byte of memory, against fragmentation */
 };
 
@@ -46,9 +47,9 @@ struct supervisor {
     struct rte_mempool *mempool;
     struct admin *admin;
     struct port ports[ETHER_PORTS_MAX];
-    bool link_up[ETHER_PORTS_MAX]; /* when looked at last */
-    cpu_set_t affinity;            /* of the process as it was started */
+    cpu_set_t affinity; /* of the process as it was started */
     unsigned shards_started, workers_started;
+    unsigned seconds; /* up to LINK_PATIENCE */
     bool eal_started, admin_started;
     uint8_t tcp_secret[16], flow_key[16];
 };
@@ -115,7 +116,7 @@ static bool ports_open(struct supervisor *supervisor, char *error, unsigned erro
                       supervisor->mempool, error, error_size) < 0)
             return false;
         supervisor->registry.ports_count = i + 1;
-        supervisor->link_up[i] = port_link_up(&supervisor->ports[i]);
+        port_link_look(&supervisor->ports[i]);
     }
     return true;
 }
@@ -383,11 +384,12 @@ void supervisor_stop(struct supervisor *supervisor) {
 
 static void links_look(struct supervisor *supervisor) {
     for (unsigned i = 0; i < supervisor->registry.ports_count; i++) {
-        const struct port *port = &supervisor->ports[i];
-        bool up = port_link_up(port);
-        if (up == supervisor->link_up[i])
+        struct port *port = &supervisor->ports[i];
+        uint32_t mbit;
+        bool was_up = port_link(port, &mbit);
+        bool up = port_link_look(port);
+        if (up == was_up)
             continue;
-        supervisor->link_up[i] = up;
         if (up) {
             log_info("main", "port %s: link up", port->config->device);
             worker_announce(supervisor->registry.worker[0]);
@@ -397,9 +399,21 @@ static void links_look(struct supervisor *supervisor) {
     }
 }
 
+/* A NIC takes some seconds to agree with its neighbour; then a missing link is worth a word. */
+static void links_miss(struct supervisor *supervisor) {
+    if (supervisor->seconds == LINK_PATIENCE || ++supervisor->seconds < LINK_PATIENCE)
+        return;
+    for (unsigned i = 0; i < supervisor->registry.ports_count; i++) {
+        uint32_t mbit;
+        if (!port_link(&supervisor->ports[i], &mbit))
+            log_warning("main", "port %s: no link", supervisor->ports[i].config->device);
+    }
+}
+
 void supervisor_second(struct supervisor *supervisor) {
     clock_set_wall(&supervisor->clock, wall_clock_now());
     links_look(supervisor);
+    links_miss(supervisor);
 }
 
 void supervisor_reload(struct supervisor *supervisor) {

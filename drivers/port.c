@@ -21,6 +21,8 @@ enum {
     VLAN_OVERHEAD = 4,
 };
 
+#define LINK_UP (UINT32_C(1) << 31) /* of port.link; the rest is the speed */
+
 const struct port_kind *port_kind(enum config_port_kind kind) {
     switch (kind) {
     case PORT_TAP:
@@ -367,10 +369,21 @@ void port_close(struct port *port) {
         kind->closed(port->config);
 }
 
-bool port_link_up(const struct port *port) {
+bool port_link_look(struct port *port) {
+    struct rte_eth_link link = {0};
+    uint32_t seen = 0;
+    bool up = rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
     /* The drivers of such ports say what was true at their start. */
     if (port_kind(port->config->kind)->interface)
-        return host_interface_running(port->config->device);
-    struct rte_eth_link link = {0};
-    return rte_eth_link_get_nowait(port->id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+        up = host_interface_running(port->config->device);
+    if (up)
+        seen = LINK_UP | (link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed);
+    __atomic_store_n(&port->link, seen, __ATOMIC_RELAXED);
+    return up;
+}
+
+bool port_link(const struct port *port, uint32_t *mbit) {
+    uint32_t seen = __atomic_load_n(&port->link, __ATOMIC_RELAXED);
+    *mbit = seen & ~LINK_UP;
+    return (seen & LINK_UP) != 0;
 }

@@ -48,6 +48,8 @@ struct port {
     /* [queues]: frames from workers without a transmit queue; many producers, one consumer. NULL
      * when each worker has its own queue. */
     struct rte_ring **shared_tx;
+
+    uint32_t link; /* atomic: what port_link_look saw */
 };
 
 /* One kind of port. */
@@ -100,7 +102,11 @@ int port_open(struct port *port, const struct config_port *config, unsigned inde
               struct rte_mempool *mempool, char *error, unsigned error_size);
 void port_close(struct port *port);
 
-/* Whether the port has a link, as far as is known without waiting. */
-bool port_link_up(const struct port *port);
+/* Asks the device, without waiting, whether the port has a link, and keeps the answer for
+ * port_link. Main thread: a driver may talk to the device for it. */
+bool port_link_look(struct port *port);
+
+/* What port_link_look saw last. Any thread. `mbit` is the speed, 0 if it is unknown. */
+bool port_link(const struct port *port, uint32_t *mbit);
 
 #endif

@@ -31,17 +31,12 @@ static json_t *text_or_null(const char *text) {
 /* What the driver says of itself and its link. */
 static void add_device(json_t *row, const struct port *port) {
     struct rte_eth_dev_info info;
-    struct rte_eth_link link;
+    uint32_t mbit;
+    bool up = port_link(port, &mbit);
     bool known = rte_eth_dev_info_get(port->id, &info) == 0;
     json_object_set_new(row, "driver", text_or_null(known ? info.driver_name : NULL));
-    if (rte_eth_link_get_nowait(port->id, &link) != 0) {
-        json_object_set_new(row, "link", json_null());
-        json_object_set_new(row, "speed_mbit", json_null());
-        return;
-    }
-    bool speed = link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN;
-    json_object_set_new(row, "link", json_string(link.link_status ? "up" : "down"));
-    json_object_set_new(row, "speed_mbit", json_integer(speed ? link.link_speed : 0));
+    json_object_set_new(row, "link", json_string(up ? "up" : "down"));
+    json_object_set_new(row, "speed_mbit", json_integer(mbit));
 }
 
 static void add_statistics(json_t *row, const struct sample *now, const struct sample *then,

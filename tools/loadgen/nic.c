@@ -328,7 +328,7 @@ bool nic_ready(struct nic *nic, uint64_t now_ns) {
     if (now_ns - nic->asked_ns < ASK_EVERY_NS)
         return false;
     nic->asked_ns = now_ns;
-    if (!port_link_up(&nic->port)) {
+    if (!port_link_look(&nic->port)) {
         /* memif's client connects once, when it is started, and is turned away as long as the
          * broker's port is not. */
         if (nic->config->ports[0].kind == PORT_MEMIF && ++nic->down % KNOCKS == 0) {

@@ -96,6 +96,21 @@ static void devices_find_each_packet_buffer_and_none_is_padded_to_a_page(void **
     assert_true(memory->len <= (size_t)4096 * PACKET_BUFFER_COST);
 }
 
+static void the_link_is_what_was_seen_last(void **state) {
+    struct world *world = *state;
+    uint32_t mbit;
+    assert_false(port_link(&world->port, &mbit));
+    assert_int_equal(mbit, 0);
+    assert_true(port_link_look(&world->port));
+    assert_true(port_link(&world->port, &mbit));
+    assert_int_equal(mbit, 10000);
+    assert_int_equal(rte_eth_dev_set_link_down(world->port.id), 0);
+    assert_true(port_link(&world->port, &mbit));
+    assert_false(port_link_look(&world->port));
+    assert_false(port_link(&world->port, &mbit));
+    assert_int_equal(rte_eth_dev_set_link_up(world->port.id), 0);
+}
+
 static void frames_wait_in_order_while_the_port_is_full(void **state) {
     struct world *world = *state;
     struct bytes frame;
@@ -179,6 +194,7 @@ int main(void) {
         TEST_FOUR(a_port_opens_with_a_queue_for_each_worker_and_its_addresses),
         TEST(what_a_port_cannot_have_is_refused_with_a_sentence),
         TEST(devices_find_each_packet_buffer_and_none_is_padded_to_a_page),
+        TEST(the_link_is_what_was_seen_last),
         TEST(frames_wait_in_order_while_the_port_is_full),
         TEST(beyond_the_backlog_frames_are_dropped_and_counted),
         TEST(a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake),
