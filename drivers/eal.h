@@ -9,7 +9,7 @@
  *
  * Memory: hugepages if the configuration wants them and enough are free, else ordinary memory.
  *
- * Interfaces: one that another broker drives already is not touched (lock.h).
+ * Interfaces and PCI devices: one that another broker drives already is not touched (lock.h).
  *
  * Thread: main.
  */

@@ -3,8 +3,7 @@
  * pci: a NIC taken away from the kernel through vfio (or driven beside it, as the mlx drivers do).
  * The one that carries the default route is refused: the machine would be lost.
  */
-#include <ctype.h>
-#include <libgen.h>
+#include <errno.h>
 #include <limits.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -14,37 +13,9 @@
 
 #include <rte_ethdev.h>
 
+#include "drivers/eal.h"
 #include "drivers/kinds.h"
-
-/* Drivers of the kernel that DPDK works with. */
-static const char *const good_drivers[] = {"vfio-pci",  "uio_pci_generic", "igb_uio",
-                                           "mlx4_core", "mlx5_core",       "mana"};
-
-/* "0000:01:00.0", or the short form "01:00.0", which gets the domain. */
-static bool address_normal(const char *text, char address[16]) {
-    unsigned domain = 0, bus, device, function;
-    int end = -1;
-    if ((sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &device, &function, &end) == 4 &&
-         text[end] == '\0') ||
-        (domain = 0, end = -1,
-         sscanf(text, "%2x:%2x.%1x%n", &bus, &device, &function, &end) == 3 && text[end] == '\0')) {
-        snprintf(address, 16, "%04x:%02x:%02x.%x", domain & 0xffff, bus & 0xff, device & 0xff,
-                 function & 7);
-        return true;
-    }
-    return false;
-}
-
-/* The last part of what a symbolic link points to. */
-static bool link_name(const char *path, char *name, size_t size) {
-    char target[PATH_MAX];
-    ssize_t len = readlink(path, target, sizeof target - 1);
-    if (len < 0)
-        return false;
-    target[len] = '\0';
-    snprintf(name, size, "%s", basename(target));
-    return true;
-}
+#include "drivers/pci_device.h"
 
 /* The device of an interface may lie below the PCI device (virtio), so any part of its path counts.
  */
@@ -82,40 +53,29 @@ static bool carries_default_route(const char *address, char interface[IFNAMSIZ])
     return found;
 }
 
-static int device_check(const struct config_port *config, const char *address, char *error,
-                        unsigned error_size) {
-    char path[PATH_MAX], driver[NAME_MAX + 1] = "none", interface[IFNAMSIZ];
-    snprintf(path, sizeof path, "/sys/bus/pci/devices/%s", address);
-    if (access(path, F_OK) < 0)
-        return port_error(
-            error, error_size,
-            "port %s: there is no such PCI device; `dpdk-devbind.py --status-dev net` "
-            "shows which there are",
-            config->device);
-    if (carries_default_route(address, interface))
-        return port_error(error, error_size,
-                          "port %s: it is %s, which carries this machine's default route; use "
-                          "another NIC, or af_xdp to share this one",
-                          config->device, interface);
-    snprintf(path, sizeof path, "/sys/bus/pci/devices/%s/driver", address);
-    link_name(path, driver, sizeof driver);
-    for (unsigned i = 0; i < sizeof good_drivers / sizeof *good_drivers; i++)
-        if (strcmp(driver, good_drivers[i]) == 0)
-            return 0;
-    return port_error(error, error_size,
-                      "port %s: its driver is %s; `dpdk-devbind.py --bind=vfio-pci %s` hands it "
-                      "over",
-                      config->device, driver, address);
+/* The group of vfio, as far as it is vfio that has the device. */
+static bool group_may_be_opened(const struct pci_device *device, char path[32]) {
+    snprintf(path, 32, "/dev/vfio/%d", device->iommu_group);
+    return strcmp(device->driver, "vfio-pci") != 0 || access(path, R_OK | W_OK) == 0;
 }
 
 static int eal_argument(const struct config_port *config, unsigned index, unsigned queues,
                         char *argument, unsigned size, char *error, unsigned error_size) {
-    char address[16];
-    if (!address_normal(config->device, address))
+    char address[PCI_ADDRESS_SIZE], interface[IFNAMSIZ], group[32];
+    struct pci_device device;
+    if (pci_address_parse(config->device, address) && carries_default_route(address, interface))
         return port_error(error, error_size,
-                          "port %s: device: a PCI address looks like 0000:01:00.0", config->device);
-    if (device_check(config, address, error, error_size) < 0)
+                          "port %s: it is %s, which carries this machine's default route; use "
+                          "another NIC, or af_xdp to share this one",
+                          config->device, interface);
+    if (pci_device_check(PCI_SYSFS, config, error, error_size) < 0)
         return -1;
+    pci_device_look(PCI_SYSFS, address, &device);
+    if (!group_may_be_opened(&device, group))
+        return port_error(error, error_size,
+                          "port %s: %s: %s; run it as root, and pass that device in if this is a "
+                          "container",
+                          config->device, group, strerror(errno));
     argument[0] = '\0';
     if (argument_add(argument, size, "--allow=%s", address) < 0 ||
         argument_options(argument, size, config) < 0)
@@ -124,10 +84,14 @@ static int eal_argument(const struct config_port *config, unsigned index, unsign
 }
 
 static int find(const struct config_port *config, unsigned index, unsigned queues, uint16_t *id) {
-    char address[16];
-    if (!address_normal(config->device, address))
+    char address[PCI_ADDRESS_SIZE];
+    if (!pci_address_parse(config->device, address))
         return -1;
     return rte_eth_dev_get_port_by_name(address, id);
+}
+
+static int refused(const struct config_port *config, char *error, unsigned error_size) {
+    return pci_device_refused(PCI_SYSFS, config, eal_log(), error, error_size);
 }
 
 const struct port_kind port_kind_pci = {
@@ -138,4 +102,5 @@ const struct port_kind port_kind_pci = {
     .sets_mtu = true,
     .eal_argument = eal_argument,
     .find = find,
+    .refused = refused,
 };

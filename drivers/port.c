@@ -346,8 +346,9 @@ int port_open(struct port *port, const struct config_port *config, unsigned inde
     unsigned queues = port_queues(config, workers);
     *port = (struct port){.queues = (uint16_t)queues, .mtu = config->mtu, .config = config};
     if (kind->find(config, index, queues, &port->id) < 0)
-        return driver_error(error, error_size, config->device, "the driver made no such device",
-                            -ENODEV);
+        return kind->refused != NULL ? kind->refused(config, error, error_size)
+                                     : driver_error(error, error_size, config->device,
+                                                    "the driver made no such device", -ENODEV);
     if (configure(port, kind, mempool, error, error_size) < 0 ||
         start(port, kind, workers, error, error_size) < 0) {
         port_close(port);

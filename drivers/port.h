@@ -78,6 +78,8 @@ struct port_kind {
     /* After rte_eal_init, before the port is configured: finds its DPDK id. Negative: it is not
      * there. */
     int (*find)(const struct config_port *config, unsigned index, unsigned queues, uint16_t *id);
+    /* Why it was not found, as a sentence in `error`; returns -1. NULL: what EAL logged last. */
+    int (*refused)(const struct config_port *config, char *error, unsigned error_size);
     /* After it is started (checksum settings of a peer, ...); may be NULL. */
     int (*started)(const struct config_port *config, const struct port *port, char *error,
                    unsigned error_size);
