@@ -94,6 +94,12 @@ static int refused(const struct config_port *config, char *error, unsigned error
     return pci_device_refused(PCI_SYSFS, config, eal_log(), error, error_size);
 }
 
+/* The em driver (82540 to I219) offers two queues, but the hardware remembers the positions of
+ * checksums once for both transmit queues, and there is no RSS. */
+static unsigned device_queues(const char *driver) {
+    return strcmp(driver, "net_e1000_em") == 0 ? 1 : UINT16_MAX;
+}
+
 const struct port_kind port_kind_pci = {
     .name = "pci",
     .package = "librte-bus-pci23",
@@ -103,4 +109,5 @@ const struct port_kind port_kind_pci = {
     .eal_argument = eal_argument,
     .find = find,
     .refused = refused,
+    .device_queues = device_queues,
 };

@@ -303,6 +303,8 @@ static int configure(struct port *port, const struct port_kind *kind, struct rte
         port->queues = info.max_rx_queues;
     if (port->queues > info.max_tx_queues)
         port->queues = info.max_tx_queues;
+    if (kind->device_queues != NULL && port->queues > kind->device_queues(info.driver_name))
+        port->queues = (uint16_t)kind->device_queues(info.driver_name);
     if (mtu_check(port, &info, mempool, error, error_size) < 0)
         return -1;
     struct rte_eth_conf conf = {.rxmode = {.mtu = port->mtu}};

@@ -80,6 +80,8 @@ struct port_kind {
     int (*find)(const struct config_port *config, unsigned index, unsigned queues, uint16_t *id);
     /* Why it was not found, as a sentence in `error`; returns -1. NULL: what EAL logged last. */
     int (*refused)(const struct config_port *config, char *error, unsigned error_size);
+    /* The most queues that work with this driver of DPDK, where it offers more; may be NULL. */
+    unsigned (*device_queues)(const char *driver);
     /* After it is started (checksum settings of a peer, ...); may be NULL. */
     int (*started)(const struct config_port *config, const struct port *port, char *error,
                    unsigned error_size);
