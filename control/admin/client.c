@@ -2,6 +2,7 @@
 /* ctl client list, show, kick */
 #include <string.h>
 
+#include "control/admin/client_tcp.h"
 #include "control/admin/handlers.h"
 #include "control/admin/record.h"
 #include "dataplane/mqtt/mqtt.h"
@@ -100,30 +101,8 @@ static void show_dispose(void *state) {
 
 static void add_connection(struct client_show *show, const struct client_inspection *client) {
     json_t *row = show->row;
-    json_t *tcp =
-        json_pack("{s:s, s:I, s:I, s:i, s:I, s:I, s:I}", "state", tcp_state_name(client->tcp_state),
-                  "age_us", (json_int_t)client->age, "idle_us", (json_int_t)client->idle, "mss",
-                  (int)client->mss, "srtt_us", (json_int_t)client->srtt, "rttvar_us",
-                  (json_int_t)client->rttvar, "rto_us", (json_int_t)client->rto);
-    const struct {
-        const char *key;
-        uint32_t value;
-    } numbers[] = {
-        {"cwnd", client->cwnd},
-        {"ssthresh", client->ssthresh},
-        {"in_flight", client->bytes_in_flight},
-        {"snd_wnd", client->snd_wnd},
-        {"rcv_wnd", client->rcv_wnd},
-        {"send_queue", client->send_queue},
-        {"receive_queue", client->receive_queue},
-        {"retransmissions", client->retransmissions},
-        {"out_of_order", client->out_of_order},
-        {"zero_windows", client->zero_windows},
-        {"duplicate_acks", client->duplicate_acks},
-    };
-    for (unsigned i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        json_object_set_new(tcp, numbers[i].key, json_integer(numbers[i].value));
-    json_object_set_new(row, "tcp", tcp);
+    json_object_set_new(row, "tcp", client_tcp_json(&client->tcp));
+    json_object_set_new(row, "local_address", address_json(client->local));
     json_object_set_new(row, "messages_in", json_integer((json_int_t)client->messages_in));
     json_object_set_new(row, "messages_out", json_integer((json_int_t)client->messages_out));
     json_object_set_new(row, "bytes_in", json_integer((json_int_t)client->bytes_in));

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/admin/columns.h"
 
+#include "control/admin/client_tcp.h"
+
 #define END                                                                                        \
     { .key = NULL }
 
@@ -75,6 +77,13 @@ const struct column columns_client_list[] = {
      NULL},
     END};
 
+static const struct column client_drops[] = {
+    {"name", "NAME", COLUMN_TEXT, "Counter, as in `ctl drops`.", NULL},
+    {"count", "COUNT", COLUMN_NUMBER, "Of this connection.", NULL},
+    {"ago_us", "AGO", COLUMN_MICROSECONDS, "Since the last one.", NULL},
+    {"text", "WHAT IT MEANS", COLUMN_TEXT, "A sentence.", NULL},
+    END};
+
 const struct column columns_client_show[] = {
     {"client", "Client", COLUMN_TEXT, "Client identifier.", NULL},
     {"state", "State", COLUMN_TEXT, "connected, or offline (a persistent session).", NULL},
@@ -85,6 +94,7 @@ const struct column columns_client_show[] = {
     {"protocol", "Protocol", COLUMN_TEXT, "3.1 or 3.1.1.", NULL},
     {"address", "Address", COLUMN_TEXT, "Of the client.", NULL},
     {"port", "Port", COLUMN_PORT, "Of the client.", NULL},
+    {"local_address", "Broker's address", COLUMN_TEXT, "The one that it uses.", NULL},
     {"local_port", "Broker's port", COLUMN_PORT, "The one that it uses.", NULL},
     {"worker", "Worker", COLUMN_NUMBER, "That holds its connection.", NULL},
     {"shard", "Shard", COLUMN_NUMBER, "Control shard that knows it.", NULL},
@@ -100,24 +110,15 @@ const struct column columns_client_show[] = {
     {"messages_out", "Messages out", COLUMN_NUMBER, "PUBLISH packets to it.", NULL},
     {"bytes_in", "Bytes in", COLUMN_BYTES, "TCP payload from it.", NULL},
     {"bytes_out", "Bytes out", COLUMN_BYTES, "TCP payload to it.", NULL},
-    {"tcp.state", "TCP state", COLUMN_TEXT, "As RFC 9293 calls it.", NULL},
-    {"tcp.age_us", "TCP age", COLUMN_MICROSECONDS, "Since it was accepted.", NULL},
-    {"tcp.idle_us", "TCP idle", COLUMN_MICROSECONDS, "Since its last segment.", NULL},
-    {"tcp.srtt_us", "TCP round trip", COLUMN_MICROSECONDS, "Smoothed round-trip time.", NULL},
-    {"tcp.rttvar_us", "TCP variation", COLUMN_MICROSECONDS, "Round-trip time variation.", NULL},
-    {"tcp.rto_us", "TCP timeout", COLUMN_MICROSECONDS, "Retransmission timeout.", NULL},
-    {"tcp.mss", "TCP segment size", COLUMN_NUMBER, "Largest payload of a segment.", NULL},
-    {"tcp.cwnd", "TCP congestion window", COLUMN_BYTES, "Bytes it may have in flight.", NULL},
-    {"tcp.ssthresh", "TCP ssthresh", COLUMN_BYTES, "Slow start threshold.", NULL},
-    {"tcp.in_flight", "TCP in flight", COLUMN_BYTES, "Bytes sent, not acknowledged.", NULL},
-    {"tcp.snd_wnd", "TCP peer's window", COLUMN_BYTES, "What the client accepts.", NULL},
-    {"tcp.rcv_wnd", "TCP our window", COLUMN_BYTES, "What we accept.", NULL},
-    {"tcp.send_queue", "TCP send queue", COLUMN_BYTES, "To be sent or acknowledged.", NULL},
-    {"tcp.receive_queue", "TCP receive queue", COLUMN_BYTES, "Received, not taken yet.", NULL},
-    {"tcp.retransmissions", "TCP retransmissions", COLUMN_NUMBER, "Segments sent again.", NULL},
-    {"tcp.out_of_order", "TCP out of order", COLUMN_NUMBER, "Segments that came early.", NULL},
-    {"tcp.zero_windows", "TCP zero windows", COLUMN_NUMBER, "Times its window was closed.", NULL},
-    {"tcp.duplicate_acks", "TCP duplicate ACKs", COLUMN_NUMBER, "Received.", NULL},
+    {"tcp", "TCP connection", COLUMN_SECTION, "An object, of a connected client.", NULL},
+#define NUMBER(field, key, heading, format, text) {"tcp." key, heading, format, text, NULL},
+#define NAME(field, key, heading, name, text)     {"tcp." key, heading, COLUMN_TEXT, text, NULL},
+    CLIENT_TCP(NUMBER, NAME)
+#undef NUMBER
+#undef NAME
+        {"tcp.drops", "Last drops of this connection", COLUMN_TABLE,
+         "Why segments of it were dropped, the latest first, while its trace is kept.",
+         client_drops},
     END};
 
 const struct column columns_client_kick[] = {

@@ -51,6 +51,7 @@ enum column_format {
     COLUMN_LIST,         /* array of strings; printed a,b,c */
     COLUMN_TABLE,        /* array of objects, described by `columns` */
     COLUMN_BLOCK,        /* string of lines, printed as they are (escaped) */
+    COLUMN_SECTION,      /* object, whose members follow under its heading */
 };
 
 /* One key of a row; in an object's description keys may be paths: "clients.connected". */

@@ -41,6 +41,7 @@
 #define LINEMQ_MAIL_MAIL_H
 
 #include "dataplane/message/message.h"
+#include "dataplane/tcp/report.h"
 
 enum {
     THREADS_MAX = 32,
@@ -246,22 +247,16 @@ enum inspection_kind {
 };
 
 struct client_inspection {
-    uint8_t tcp_state;
+    struct tcp_report tcp;
     uint8_t clean_session;
     uint8_t level; /* protocol level */
     uint8_t connected;
     uint16_t keep_alive;
     uint16_t remote_port, local_port;
-    uint16_t mss;
-    uint8_t remote[16];
-    uint32_t srtt, rttvar, rto;
-    uint32_t cwnd, ssthresh, bytes_in_flight, snd_wnd, rcv_wnd;
-    uint32_t retransmissions, out_of_order, zero_windows, duplicate_acks;
-    uint32_t send_queue, receive_queue; /* bytes */
-    uint32_t inflight, queued;          /* messages (clean sessions) */
-    uint32_t subscriptions;             /* clean sessions */
-    uint32_t dropped;                   /* messages not delivered to it */
-    uint64_t age, idle;                 /* since accepted; since the last segment */
+    uint8_t remote[16], local[16];
+    uint32_t inflight, queued; /* messages (clean sessions) */
+    uint32_t subscriptions;    /* clean sessions */
+    uint32_t dropped;          /* messages not delivered to it */
     uint64_t messages_in, messages_out, bytes_in, bytes_out;
 };
 

@@ -22,46 +22,28 @@ static void inspect_client(struct mqtt *mqtt, struct connection *connection,
                            struct client_inspection *client) {
     struct tcp_conn *tcp = connection_tcp(connection);
     const struct attachment *attachment = connection_attachment(mqtt, connection);
-    struct tcp_report info;
     struct tcp_tuple tuple;
 
-    tcp_conn_report(mqtt->tcp, tcp, &info, mqtt->now);
     tcp_conn_tuple(mqtt->tcp, tcp, &tuple);
     *client = (struct client_inspection){
-        .tcp_state = info.state,
         .clean_session = !connection_persistent(connection),
         .level = connection->level,
         .connected = connection->state == STATE_CONNECTED,
         .keep_alive = connection->keep_alive,
         .remote_port = tuple.remote_port,
         .local_port = tuple.local_port,
-        .mss = info.mss,
-        .srtt = info.srtt,
-        .rttvar = info.rttvar,
-        .rto = info.rto,
-        .cwnd = info.cwnd,
-        .ssthresh = info.ssthresh,
-        .bytes_in_flight = info.in_flight,
-        .snd_wnd = info.snd_wnd,
-        .rcv_wnd = info.rcv_wnd,
-        .retransmissions = info.retransmissions,
-        .out_of_order = info.out_of_order,
-        .zero_windows = info.zero_windows,
-        .duplicate_acks = info.duplicate_acks,
-        .send_queue = info.send_queue,
-        .receive_queue = info.receive_queue,
         .inflight = attachment != NULL ? attachment->window.inflight : 0,
         .queued = attachment != NULL ? window_queued(&attachment->window) : 0,
         .subscriptions = subscriptions_of(mqtt, connection),
         .dropped = connection->dropped,
-        .age = info.age,
-        .idle = info.idle,
         .messages_in = connection->messages_in,
         .messages_out = connection->messages_out,
         .bytes_in = connection->bytes_in,
         .bytes_out = connection->bytes_out,
     };
     memcpy(client->remote, tuple.remote, sizeof client->remote);
+    memcpy(client->local, tuple.local, sizeof client->local);
+    tcp_conn_report(mqtt->tcp, tcp, &client->tcp, mqtt->now);
 }
 
 /* Appends one entry. False: no room. */

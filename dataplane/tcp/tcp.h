@@ -24,6 +24,7 @@
 #include "dataplane/base/counters.h"
 #include "dataplane/message/pool.h"
 #include "dataplane/tcp/admission.h"
+#include "dataplane/tcp/report.h"
 
 /* Both ends of a connection in network byte order; IPv4 addresses are mapped (::ffff:a.b.c.d). */
 struct tcp_tuple {
@@ -199,17 +200,6 @@ struct tcp_conn *tcp_conn_at(const struct tcp *tcp, ref_t ref);
 
 void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_tuple *tuple);
 
-/* A connection from the inside, for `ctl client show`; times in microseconds. Byte counts are
- * modulo 2^32; retransmissions, out_of_order and duplicate_acks stop at 65535, zero_windows at 255.
- */
-struct tcp_report {
-    uint8_t state;
-    uint16_t mss;
-    uint32_t srtt, rttvar, rto, cwnd, ssthresh, in_flight, snd_wnd, rcv_wnd;
-    uint32_t retransmissions, out_of_order, zero_windows, duplicate_acks;
-    uint32_t send_queue, receive_queue;
-    uint64_t age, idle, bytes_in, bytes_out;
-};
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                      uint64_t now);
 const char *tcp_state_name(unsigned state);

@@ -159,6 +159,7 @@ void format_value(const struct column *column, const json_t *value, char *text, 
     case COLUMN_LIST:
     case COLUMN_TABLE:
     case COLUMN_BLOCK:
+    case COLUMN_SECTION:
         break;
     }
 }

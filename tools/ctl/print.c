@@ -49,6 +49,7 @@ static bool aligned_right(const struct column *column) {
     case COLUMN_LIST:
     case COLUMN_FLAG:
     case COLUMN_BLOCK:
+    case COLUMN_SECTION:
         return false;
     default:
         return true;
@@ -115,13 +116,18 @@ static void print_object(const struct column *columns, const json_t *object) {
     unsigned width = 0;
     for (const struct column *column = columns; column->key != NULL; column++)
         if (column->heading != NULL && column->format != COLUMN_TABLE &&
-            value_at(object, column->key) != NULL && format_width(column->heading) > width)
+            column->format != COLUMN_SECTION && value_at(object, column->key) != NULL &&
+            format_width(column->heading) > width)
             width = format_width(column->heading);
     for (const struct column *column = columns; column->key != NULL; column++) {
         const json_t *value = value_at(object, column->key);
         if (column->heading == NULL || value == NULL)
             continue;
-        if (column->format == COLUMN_TABLE) {
+        if (column->format == COLUMN_SECTION) {
+            printf("\n%s\n", column->heading);
+        } else if (column->format == COLUMN_TABLE && json_array_size(value) == 0) {
+            printf("\n%s: none\n", column->heading);
+        } else if (column->format == COLUMN_TABLE) {
             unsigned widths[COLUMNS_MAX] = {0};
             printf("\n%s\n", column->heading);
             print_table(column->columns, value, widths, true);

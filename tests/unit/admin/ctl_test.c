@@ -280,6 +280,34 @@ static void clients_are_filtered(void **state) {
     assert_string_equal(out, "[]\n");
 }
 
+static void a_client_is_shown_with_its_tcp_connection_in_units(void **state) {
+    assert_int_equal(ctl(*state, "client show alice"), 0);
+    assert_contains(out, "\nTCP connection\n");
+    assert_contains(out, "Last drops of this connection\nNAME");
+    assert_contains(out, "tcp.drop_paws      2  1.5 ms");
+    assert_contains(out, "Broker's address");
+    assert_int_equal(ctl(*state, "client show alice --json"), 0);
+    json_t *row = json_loads(out, 0, NULL);
+    json_t *tcp = json_object_get(row, "tcp");
+    assert_int_equal(json_integer_value(json_object_get(tcp, "srtt_us")), 250);
+    assert_int_equal(json_integer_value(json_object_get(tcp, "mss_bytes")), 1460);
+    assert_int_equal(json_integer_value(json_object_get(tcp, "retransmissions")), 3);
+    json_t *drop = json_array_get(json_object_get(tcp, "drops"), 0);
+    assert_string_equal(json_string_value(json_object_get(drop, "name")), "tcp.drop_paws");
+    assert_int_equal(json_integer_value(json_object_get(drop, "ago_us")), 1500);
+    /* Each member of the object has its line in the table, and each line its member. */
+    const struct command *command = command_by_name("client show");
+    unsigned lines = 0;
+    for (const struct column *column = command->columns; column->key != NULL; column++) {
+        if (strncmp(column->key, "tcp.", 4) != 0)
+            continue;
+        lines++;
+        assert_non_null(json_object_get(tcp, column->key + 4));
+    }
+    assert_int_equal(json_object_size(tcp), lines);
+    json_decref(row);
+}
+
 static void a_kick_reaches_the_shard_of_the_client(void **state) {
     struct world *world = *state;
     assert_int_equal(ctl(world, "client kick dave"), 0);
@@ -604,6 +632,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_worker_that_is_silent_makes_the_command_fail_in_time,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(clients_are_filtered, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_client_is_shown_with_its_tcp_connection_in_units, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_kick_reaches_the_shard_of_the_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(match_names_clients_of_workers_and_shards, set_up,
                                         tear_down),

@@ -255,7 +255,15 @@ static void worker_mail(struct worker *worker, const struct mail *mail) {
     switch (inspection->kind) {
     case INSPECT_CLIENT:
         inspection->client = (struct client_inspection){
-            .tcp_state = 4, .mss = 1460, .srtt = 250, .messages_in = 11, .subscriptions = 2};
+            .tcp = {.state = 4,
+                    .mss = 1460,
+                    .srtt = 250,
+                    .retransmissions = 3,
+                    .drops_count = 1,
+                    .drops = {{.ago = 1500, .count = 2, .counter = COUNTER_TCP_DROP_PAWS}}},
+            .local = {[10] = 0xff, [11] = 0xff, 10, 88, 0, 2},
+            .messages_in = 11,
+            .subscriptions = 2};
         break;
     case INSPECT_MEMORY:
         inspection->memory = (struct memory_inspection){
