@@ -209,7 +209,9 @@
 #define LINEMQ_COUNTERS_WORKER(X) \
     X(WORKER_HANDED_OVER, "worker.handed_over", COUNT, "Frames that arrived on a worker that does not own their flow and were handed to the owner.") \
     X(WORKER_HANDOVER_FULL, "worker.handover_full", DROP, "Frames for another worker whose ring of handed-over frames was full.") \
-    X(WORKER_MAIL_UNKNOWN, "worker.mail_unknown", DROP, "Mails of a kind that a worker does not take.")
+    X(WORKER_MAIL_UNKNOWN, "worker.mail_unknown", DROP, "Mails of a kind that a worker does not take.") \
+    X(WORKER_CAPTURED, "worker.captured", COUNT, "Frames copied for `ctl capture`.") \
+    X(WORKER_CAPTURE_MISSED, "worker.capture_missed", COUNT, "Frames not copied for `ctl capture` because its ring was full; their traffic is not concerned.")
 
 #define LINEMQ_COUNTERS_CONTROL(X) \
     X(CONTROL_CONNECTS, "control.connects", COUNT, "CONNECT requests that reached a control shard.") \

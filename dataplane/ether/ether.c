@@ -136,6 +136,10 @@ unsigned ether_flush(struct ether *ether) {
     return waiting;
 }
 
+void ether_capture(struct ether *ether, struct capture *capture) {
+    ether->capture = capture;
+}
+
 static void announce(struct ether *ether, struct interface *interface) {
     arp_announce(ether, interface);
     nd_announce(ether, interface);

@@ -22,6 +22,7 @@
 
 struct rte_mbuf;
 struct rte_mempool;
+struct capture;
 
 enum { ETHER_BURST = 32, ETHER_PORTS_MAX = 8 };
 
@@ -70,6 +71,9 @@ const struct tcp_link *ether_tcp_link(struct ether *ether);
  * buffered, in order; beyond the buffer's size, or when a port takes none for long, they are
  * dropped and counted (TCP sends again). Returns frames still waiting: call again soon. */
 unsigned ether_flush(struct ether *ether);
+
+/* Frames that go out are shown to `capture` (dataplane/capture/capture.h); NULL: to nobody. */
+void ether_capture(struct ether *ether, struct capture *capture);
 
 /* Gratuitous ARP and unsolicited neighbour advertisements of our addresses. At start, and when a
  * link comes up. */

@@ -22,6 +22,7 @@ struct ether {
     unsigned asks;         /* for routers, so far */
     bool too_big_found;
     struct tcp_icmp too_big; /* a segment of ours, for the link */
+    struct capture *capture; /* NULL: nobody wants to see frames */
     void (*wake)(void *argument, unsigned worker);
     void *wake_argument;
     uint8_t flow_key[16];

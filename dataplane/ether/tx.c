@@ -9,6 +9,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
+#include "dataplane/capture/capture.h"
 #include "dataplane/ether/state.h"
 
 enum {
@@ -119,6 +120,15 @@ unsigned tx_flush(struct ether *ether, struct interface *interface) {
     return tx->count + elsewhere;
 }
 
+static void show(struct ether *ether, const struct interface *interface,
+                 const struct rte_mbuf *frame) {
+    struct capture_frame shown = {.bytes = rte_pktmbuf_mtod(frame, const uint8_t *),
+                                  .len = frame->data_len,
+                                  .wire_len = frame->pkt_len,
+                                  .port = interface->index};
+    capture_sent(ether->capture, &shown);
+}
+
 void tx_push(struct ether *ether, struct interface *interface, struct rte_mbuf *frame) {
     struct tx *tx = &interface->tx;
     if (tx->count == TX_BACKLOG) {
@@ -129,4 +139,6 @@ void tx_push(struct ether *ether, struct interface *interface, struct rte_mbuf *
     if (tx->start + tx->count == TX_BACKLOG)
         compact(tx);
     tx->frames[tx->start + tx->count++] = frame;
+    if (__builtin_expect(ether->capture != NULL, 0))
+        show(ether, interface, frame);
 }

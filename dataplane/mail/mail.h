@@ -75,6 +75,8 @@ enum mail_type {
     MAIL_QOS2_IN,
     MAIL_INSPECT,   /* admin -> worker: fill in the struct inspection */
     MAIL_INSPECTED, /* worker -> admin: here it is */
+    MAIL_CAPTURE,   /* admin -> worker: begin to fill a capture point, or stop; worker -> admin: it
+                     * has begun; it has stopped, or could not begin */
     MAIL_CALL,      /* control -> control: run call.function(thread, call.argument) */
     MAIL_STOP,      /* a worker's loop to its own MQTT side: close listeners and clients */
     MAIL_TYPES
@@ -111,6 +113,8 @@ enum mail_retained_flags {
     MAIL_RETAINED_STOP = 1, /* MAIL_RETAINED_MORE: the subscription is gone. The store may answer
                              * MAIL_RETAINED_END at once; it is asked on until it does */
 };
+
+struct capture_point;
 
 struct mail {
     uint8_t type; /* enum mail_type */
@@ -188,6 +192,11 @@ struct mail {
         struct {
             struct parcel *inspection; /* struct inspection */
         } inspect;
+        struct {
+            struct capture_point *point; /* dataplane/capture/capture.h; the worker's from the mail
+                                          * that begins to the answer that it has stopped */
+            uint8_t begin;               /* 1 begin, has begun; 0 stop, has stopped */
+        } capture;
         struct {
             void (*function)(void *thread, void *argument);
             void *argument;

@@ -87,6 +87,8 @@ static enum handled ask(struct mqtt *mqtt, struct connection *connection,
     struct connect_request *request = request_new(mqtt, connection, view);
     if (request == NULL)
         return HANDLED_TRY_AGAIN;
+    if (mqtt->config.connecting != NULL)
+        mqtt->config.connecting(mqtt->config.connecting_argument, request);
     struct mail mail = handler_mail(mqtt, connection, MAIL_CONNECT);
     mail.connect.request = &request->parcel;
     if (!mail_send(mqtt->mailroom, thread, &mail)) {

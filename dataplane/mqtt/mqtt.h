@@ -24,6 +24,9 @@ struct mqtt_config {
      * struct mqtt. */
     const char *const *refuse_subscriptions;
     unsigned refuse_subscriptions_count;
+    /* Told of each CONNECT that goes to a shard, or is about to. NULL: nobody. */
+    void (*connecting)(void *argument, const struct connect_request *request);
+    void *connecting_argument;
 };
 
 /* The shard that owns a client identifier, counted from the first shard. Any thread. */

@@ -30,10 +30,17 @@ static void frames_free(struct rte_mbuf **frames, unsigned count_frames) {
 static void frames_handle(struct worker *worker, unsigned port, struct rte_mbuf **frames,
                           unsigned received, bool handed_over, uint64_t now) {
     struct ether_batch batch;
+    bool captured = __builtin_expect(worker->capture.count > 0, 0);
     router_begin(worker->router);
+    if (captured)
+        worker_capture_arrivals(worker, port, frames, received, handed_over);
     ether_input(worker->ether, port, frames, received, handed_over, &batch);
     if (batch.segments_count > 0) {
+        if (captured)
+            worker_capture_segments(worker, port, &batch);
         tcp_input(worker->tcp, batch.segments, batch.segments_count, now);
+        if (captured)
+            worker_capture_segments(worker, port, &batch);
         frames_free(batch.frames, batch.segments_count);
     }
     for (unsigned i = 0; i < batch.errors_count; i++)
@@ -100,6 +107,9 @@ static void mail_handle(struct worker *worker, const struct mail *mail) {
             inspect(worker, mail);
         else
             mqtt_mail(worker->mqtt, mail);
+        break;
+    case MAIL_CAPTURE:
+        worker_capture_mail(worker, mail);
         break;
     case MAIL_VERDICT:
     case MAIL_KICK:

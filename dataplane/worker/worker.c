@@ -21,6 +21,10 @@ static bool memory_open(struct worker *worker) {
     return true;
 }
 
+static uint64_t wall_clock(const void *clock) {
+    return clock_wall(clock, clock_microseconds(clock, rte_rdtsc()));
+}
+
 static const char *parts_open(struct worker *worker) {
     struct worker_config *config = &worker->config;
     if (!memory_open(worker))
@@ -41,6 +45,10 @@ static const char *parts_open(struct worker *worker) {
     worker->ether = ether_create(&ether, &worker->counters);
     if (worker->ether == NULL)
         return "no memory for its Ethernet side";
+    worker->capture = (struct capture){
+        .counters = &worker->counters, .wall_clock = wall_clock, .argument = config->clock};
+    config->mqtt.connecting = worker_capture_connect;
+    config->mqtt.connecting_argument = worker;
     worker->mqtt =
         mqtt_create(&config->mqtt, &worker->parcels, worker->mailroom, &worker->counters);
     if (worker->mqtt == NULL)

@@ -3,6 +3,7 @@
 #ifndef LINEMQ_WORKER_WORKER_INTERNAL_H
 #define LINEMQ_WORKER_WORKER_INTERNAL_H
 
+#include "dataplane/capture/capture.h"
 #include "dataplane/message/region.h"
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
@@ -26,6 +27,7 @@ struct worker {
     struct arena *arena;
     struct region region;
     void *arena_state;
+    struct capture capture;
     bool stopping;
     uint64_t window_end;                    /* of longest_lately, TSC cycles */
     uint64_t window_longest, window_before; /* in this window, and in the one before it */
@@ -46,6 +48,14 @@ enum worker_stop { WORKER_STOP_NO, WORKER_STOP_ORDERLY, WORKER_STOP_AT_ONCE };
 void worker_begin(struct worker *worker);
 bool worker_turn(struct worker *worker);
 void worker_end(struct worker *worker);
+
+/* frames.c: what a worker shows to captures. MAIL_CAPTURE; frames as they arrive from a queue or
+ * another worker; segments of a burst before and after TCP handles them; CONNECT requests. */
+void worker_capture_mail(struct worker *worker, const struct mail *mail);
+void worker_capture_arrivals(struct worker *worker, unsigned port, struct rte_mbuf **frames,
+                             unsigned count, bool handed_over);
+void worker_capture_segments(struct worker *worker, unsigned port, const struct ether_batch *batch);
+void worker_capture_connect(void *worker, const struct connect_request *request);
 
 /* Fills in INSPECT_MEMORY. */
 void worker_inspect_memory(struct worker *worker, struct memory_inspection *memory);
