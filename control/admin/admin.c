@@ -65,12 +65,14 @@ static void on_connection(uv_stream_t *listener, int status) {
 
 static void close_handles(struct admin *admin) {
     uv_handle_t *handles[] = {
-        (uv_handle_t *)&admin->listener, (uv_handle_t *)&admin->wake,
-        (uv_handle_t *)&admin->stop,     (uv_handle_t *)&admin->before,
-        (uv_handle_t *)&admin->after,    (uv_handle_t *)&admin->busy,
-        (uv_handle_t *)&admin->tick,     (uv_handle_t *)&admin->sampler,
+        (uv_handle_t *)&admin->listener,      (uv_handle_t *)&admin->wake,
+        (uv_handle_t *)&admin->stop,          (uv_handle_t *)&admin->before,
+        (uv_handle_t *)&admin->after,         (uv_handle_t *)&admin->busy,
+        (uv_handle_t *)&admin->tick,          (uv_handle_t *)&admin->sampler,
+        (uv_handle_t *)&admin->captures.poll,
     };
     callers_close(admin);
+    captures_close(admin);
     for (unsigned i = 0; i < sizeof handles / sizeof *handles; i++)
         if (!uv_is_closing(handles[i]))
             uv_close(handles[i], NULL);
@@ -92,6 +94,7 @@ static bool prepare_loop(struct admin *admin) {
     uv_timer_init(&admin->loop, &admin->tick);
     uv_timer_init(&admin->loop, &admin->sampler);
     uv_pipe_init(&admin->loop, &admin->listener, 0);
+    captures_init(admin);
     admin->listener.data = admin->wake.data = admin->stop.data = admin;
     admin->before.data = admin->after.data = admin->tick.data = admin->sampler.data = admin;
     if (uv_pipe_open(&admin->listener, admin->socket.fd) != 0)
@@ -181,6 +184,7 @@ void admin_destroy(struct admin *admin) {
     if (admin->socket.fd >= 0)
         close(admin->socket.fd);
     questions_free(admin);
+    captures_free(admin);
     if (admin->mailroom != NULL) {
         mailboxes_set_wake(admin->registry->mailboxes, admin->registry->admin, NULL, NULL);
         mailroom_destroy(admin->mailroom);

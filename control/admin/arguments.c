@@ -75,6 +75,7 @@ json_t *argument_value(const struct argument *argument, const char *text, char *
             return NULL;
         break;
     case ARGUMENT_TEXT:
+    case ARGUMENT_FILE:
         break;
     }
     json_t *value = json_string(text);
@@ -97,6 +98,12 @@ static bool check_value(const struct argument *argument, const json_t *value, ch
     case ARGUMENT_CHOICE:
         return is_choice(argument, json_is_string(value) ? json_string_value(value) : "", error,
                          error_size);
+    case ARGUMENT_FILE:
+        if (json_is_string(value) && json_string_value(value)[0] == '/')
+            return true;
+        snprintf(error, error_size, "argument '%s' must be the name of a file from / on",
+                 argument->name);
+        return false;
     case ARGUMENT_TEXT:
         if (json_is_string(value))
             return true;

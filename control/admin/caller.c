@@ -111,14 +111,22 @@ size_t caller_unsent(const struct caller *caller) {
     return caller->unsent;
 }
 
-unsigned caller_user(const struct caller *caller) {
-    struct ucred credentials;
-    socklen_t size = sizeof credentials;
+static struct ucred credentials(const struct caller *caller) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
     uv_os_fd_t fd;
     if (uv_fileno((const uv_handle_t *)&caller->pipe, &fd) != 0 ||
-        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
-        return (unsigned)-1;
-    return credentials.uid;
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return (struct ucred){.uid = (uid_t)-1, .gid = (gid_t)-1};
+    return peer;
+}
+
+unsigned caller_user(const struct caller *caller) {
+    return credentials(caller).uid;
+}
+
+unsigned caller_group(const struct caller *caller) {
+    return credentials(caller).gid;
 }
 
 static void refuse(struct caller *caller, enum protocol_exit code, const char *error) {

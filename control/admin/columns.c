@@ -164,7 +164,9 @@ const struct column columns_worker_list[] = {
     {"mail_waiting", "MAIL WAITING", COLUMN_NUMBER, "Mails that no ring had room for yet.", NULL},
     {"memory_used", "MEMORY", COLUMN_BYTES, "Used of its arena.", NULL},
     {"pressure", "PRESSURE", COLUMN_NUMBER, "Short memory: 1 refuses, 2 sheds, 3 holds.", NULL},
-    {"packets", NULL, COLUMN_NUMBER, "Frames handled since the start.", NULL},
+    {"packets", "PACKETS", COLUMN_NUMBER, "Frames handled since the start.", NULL},
+    {"capture_missed", "CAPTURE MISSED", COLUMN_NUMBER,
+     "Frames that `ctl capture` missed since the start.", NULL},
     {"turns", NULL, COLUMN_NUMBER, "Turns since the start.", NULL},
     {"sleeps", NULL, COLUMN_NUMBER, "Times it slept since the start.", NULL},
     {"busy_cycles", NULL, COLUMN_NUMBER, "TSC cycles spent on work since the start.", NULL},
@@ -198,6 +200,25 @@ const struct column columns_port_list[] = {
     {"rx_no_buffer", "NO BUF", COLUMN_NUMBER, "Not received, no packet buffer was free.", NULL},
     {"tx_errors", "TX ERR", COLUMN_NUMBER, "Frames that could not be sent.", NULL},
     {"offloads", "OFFLOADS", COLUMN_LIST, "What the device does itself.", NULL},
+    END};
+
+const struct column columns_capture[] = {
+    {"capture", "CAPTURE", COLUMN_PORT, "Its number.", NULL},
+    {"state", "STATE", COLUMN_TEXT, "running, stopping (workers let go), or ended.", NULL},
+    {"packets", "PACKETS", COLUMN_NUMBER, "In the file.", NULL},
+    {"bytes", "BYTES", COLUMN_BYTES, "Size of the file.", NULL},
+    {"missed", "MISSED", COLUMN_NUMBER,
+     "Frames that were not copied because the control plane did not keep up.", NULL},
+    {"seconds", "SECONDS", COLUMN_NUMBER, "How long it has run, or ran.", NULL},
+    {"since", NULL, COLUMN_TEXT, "When it began (UTC).", NULL},
+    {"packets_max", NULL, COLUMN_NUMBER, "Limit: packets.", NULL},
+    {"bytes_max", NULL, COLUMN_BYTES, "Limit: size of the file.", NULL},
+    {"seconds_max", NULL, COLUMN_NUMBER, "Limit: time.", NULL},
+    {"snap_bytes", NULL, COLUMN_NUMBER, "The most that is kept of a frame.", NULL},
+    {"payload", NULL, COLUMN_FLAG, "Whether what is behind the headers is kept.", NULL},
+    {"file", "FILE", COLUMN_TEXT, "A pcapng file.", NULL},
+    {"filter", "FILTER", COLUMN_TEXT, "What is captured.", NULL},
+    {"reason", "ENDED BECAUSE", COLUMN_TEXT, "Null while it runs.", NULL},
     END};
 
 static const struct column memory_workers[] = {

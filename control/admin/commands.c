@@ -77,6 +77,69 @@ static const struct argument counters_arguments[] = {
 static const struct argument config_check_arguments[] = {
     POSITIONAL("file", "FILE", "The configuration to check."), END};
 
+static const struct argument capture_start_arguments[] = {
+    {.name = "file",
+     .metavar = "FILE",
+     .type = ARGUMENT_FILE,
+     .text = "Where to write; it must not exist, and is yours (mode 0600).",
+     .flags = ARGUMENT_POSITIONAL | ARGUMENT_REQUIRED},
+    {.name = "client", .metavar = "ID", .text = "Only this client's connections."},
+    {.name = "address",
+     .metavar = "A[/N]",
+     .text = "Only frames from or to this IPv4 or IPv6 address, or network."},
+    {.name = "port",
+     .metavar = "N",
+     .type = ARGUMENT_NUMBER,
+     .min = 1,
+     .max = UINT16_MAX,
+     .text = "Only TCP from or to this port."},
+    {.name = "worker",
+     .metavar = "N",
+     .type = ARGUMENT_NUMBER,
+     .max = 31,
+     .text = "Only what this worker receives, is handed over by others, and sends."},
+    {.name = "payload",
+     .type = ARGUMENT_FLAG,
+     .text = "Also what is behind the headers: messages and PASSWORDS, in the clear."},
+    {.name = "snap",
+     .metavar = "BYTES",
+     .type = ARGUMENT_NUMBER,
+     .min = 64,
+     .max = 16384,
+     .text = "The most of a frame that is kept; 2048 without it."},
+    {.name = "packets",
+     .metavar = "N",
+     .type = ARGUMENT_NUMBER,
+     .min = 1,
+     .max = UINT32_MAX,
+     .text = "Stop after so many; 1000000 without it."},
+    {.name = "bytes",
+     .metavar = "N",
+     .type = ARGUMENT_NUMBER,
+     .min = 4096,
+     .max = UINT64_C(1) << 40,
+     .text = "Stop before the file is larger; 104857600 (100 MiB) without it."},
+    {.name = "seconds",
+     .metavar = "N",
+     .type = ARGUMENT_NUMBER,
+     .min = 1,
+     .max = 2592000,
+     .text = "Stop after so long; 600 without it."},
+    {.name = "follow",
+     .type = ARGUMENT_FLAG,
+     .text = "Stay, print a line a second, and stop it with Ctrl-C."},
+    END};
+
+static const struct argument capture_arguments[] = {
+    {.name = "capture",
+     .metavar = "NUMBER",
+     .type = ARGUMENT_NUMBER,
+     .min = 1,
+     .max = UINT32_MAX,
+     .text = "Which one; without it the one that began last, of those that run if any does.",
+     .flags = ARGUMENT_POSITIONAL},
+    END};
+
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 
 static const struct argument log_level_arguments[] = {
@@ -120,6 +183,24 @@ const struct command commands[] = {
      "The payload is given by one of --message, --file and --stdin.",
      "ctl publish plant/7/set --message 21.5 --qos 1", publish_arguments, columns_publish,
      OUTPUT_OBJECT, COMMAND_CHANGE},
+
+    {"capture", "start", "Write frames to a file that Wireshark, tshark and tcpdump open",
+     "Both directions, as the workers receive and send them, until a limit is reached or\n"
+     "`ctl capture stop`; with --follow also until this ctl ends. All options must fit a frame.\n"
+     "Without --payload it is cut where its headers end: TCP can be studied, and there is no\n"
+     "message and no password in the file. MQTT without TLS sends passwords in the clear: with\n"
+     "--payload those of everybody who connects meanwhile are in the file. Look after it.\n"
+     "A client named with --client is followed when it connects again, on any worker: from its\n"
+     "CONNECT on, for nobody knows before that whose handshake it is. It may also come later.\n"
+     "Workers never wait for the file: frames that found no room are MISSED.",
+     "ctl capture start /tmp/sensor17.pcapng --client sensor/17 --seconds 60",
+     capture_start_arguments, columns_capture, OUTPUT_LIST, COMMAND_CHANGE},
+    {"capture", "stop", "Stop a capture", "Returns when its file is complete.", "ctl capture stop",
+     capture_arguments, columns_capture, OUTPUT_LIST, COMMAND_CHANGE},
+    {"capture", "status", "Show one capture", "Exit code 4 if there is none.",
+     "ctl capture status --watch 1", capture_arguments, columns_capture, OUTPUT_OBJECT, 0},
+    {"capture", "list", "List captures", "Those that run, and the last ones that have ended.",
+     "ctl capture list", limit_only, columns_capture, OUTPUT_LIST, 0},
 
     {"worker", "list", "Show the load of each worker",
      "A worker that polls uses a whole CPU whatever it does: BUSY is the share of its time that\n"

@@ -18,6 +18,7 @@ enum argument_type {
     ARGUMENT_NUMBER, /* integer, min to max */
     ARGUMENT_FLAG,   /* option without value; JSON true */
     ARGUMENT_CHOICE, /* one of `choices` */
+    ARGUMENT_FILE,   /* name of a file; in requests from the root on */
 };
 
 enum argument_flags {

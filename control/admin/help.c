@@ -5,7 +5,7 @@
 #include "control/admin/commands.h"
 #include "control/admin/protocol.h"
 
-enum { HELP_COLUMN = 24 };
+enum { HELP_COLUMN = 24, WIDTH = 100 };
 
 static void line(FILE *out, const char *what, const char *text) {
     if (strlen(what) >= HELP_COLUMN)
@@ -95,10 +95,26 @@ static void help_columns(const struct column *columns, const char *under, FILE *
     }
 }
 
+/* Broken between options where it is too long. */
+static void usage(const char *text, FILE *out) {
+    static const char before[] = "usage: ctl ";
+    int column = fprintf(out, "%s", before);
+    while (*text != 0) {
+        const char *next = strstr(text + 1, " [");
+        int len = next != NULL ? (int)(next - text) : (int)strlen(text);
+        if (column + len > WIDTH)
+            column = fprintf(out, "\n%*s", (int)sizeof before - 2, "") - 1;
+        column += fprintf(out, "%.*s", len, text);
+        text += len;
+    }
+    fputc('\n', out);
+}
+
 void help_command(const struct command *command, FILE *out) {
-    char text[256];
+    char text[512];
     synopsis(command, true, text, sizeof text);
-    fprintf(out, "usage: ctl %s\n\n%s.\n", text, command->summary);
+    usage(text, out);
+    fprintf(out, "\n%s.\n", command->summary);
     if (command->text != NULL)
         fprintf(out, "%s\n", command->text);
     if (command->arguments->name != NULL) {

@@ -124,9 +124,13 @@ static void log_change(const struct job *job) {
     if (value == NULL || job->failed)
         return;
     command_name(job->command, name, sizeof name);
-    log_info("admin", "%s %s, by user number %u", name,
-             log_quoted(json_string_value(value), json_string_length(value)).text,
-             caller_user(job->caller));
+    if (json_is_integer(value))
+        log_info("admin", "%s %" JSON_INTEGER_FORMAT ", by user number %u", name,
+                 json_integer_value(value), caller_user(job->caller));
+    else
+        log_info("admin", "%s %s, by user number %u", name,
+                 log_quoted(json_string_value(value), json_string_length(value)).text,
+                 caller_user(job->caller));
 }
 
 static void job_finish(struct job *job) {
@@ -151,15 +155,24 @@ static void job_finish(struct job *job) {
 }
 
 void job_continue(struct job *job) {
-    while (!job->ended && job->outstanding == 0 &&
+    while (!job->ended && job->outstanding == 0 && !job->waiting &&
            caller_unsent(job->caller) <= job->admin->limits.high_water) {
         job->step(job);
         /* Rows of a slow walk are shown while it goes on. */
-        if (job->outstanding > 0)
+        if (job->outstanding > 0 || job->waiting)
             page_send(job);
     }
     if (job->ended)
         job_finish(job);
+}
+
+void job_wait(struct job *job) {
+    job->waiting = true;
+}
+
+void job_wake(struct job *job) {
+    job->waiting = false;
+    job_continue(job);
 }
 
 void job_tick(struct job *job, uint64_t now) {

@@ -26,6 +26,7 @@ struct job {
     char *page;
     size_t page_used, page_size;
     const char *note; /* a remark for people, static */
+    bool waiting;     /* for job_wake */
     bool ended, failed;
     int exit;
     char error[512];
@@ -63,6 +64,10 @@ void *job_state(struct job *job, size_t size);
 void job_row(struct job *job, json_t *row);
 /* --limit is reached: more rows are not wanted. */
 bool job_enough(const struct job *job);
+/* Called by the step: no further step until someone calls job_wake, which steps it. It may be gone
+ * afterwards. */
+void job_wait(struct job *job);
+void job_wake(struct job *job);
 void job_done(struct job *job);
 void job_fail(struct job *job, enum protocol_exit exit, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

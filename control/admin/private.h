@@ -7,6 +7,7 @@
  *   job.c       one command being carried out: its handler is stepped whenever no answer is awaited
  *               and the peer has read enough of what came so far
  *   question.c  what is asked of shards and workers, and their answers
+ *   captures.c  captures that run, their files (pcapng.c)
  *   sample.c    gauges and counters of a second ago, for rates
  *   handlers.c  which function carries out which command; one file per noun has them
  *
@@ -21,6 +22,7 @@
 #include <uv.h>
 
 #include "control/admin/admin.h"
+#include "control/admin/captures.h"
 #include "control/admin/commands.h"
 #include "control/admin/protocol.h"
 #include "control/admin/sample.h"
@@ -96,6 +98,7 @@ struct admin {
     struct question *questions;
     unsigned questions_count;
     struct samples samples;
+    struct captures captures;
 };
 
 /* caller.c */
@@ -104,8 +107,9 @@ void callers_close(struct admin *admin);
 /* Sends `len` bytes of the heap at `data`, and frees them. */
 void caller_send(struct caller *caller, char *data, size_t len);
 size_t caller_unsent(const struct caller *caller);
-/* The uid of the peer; (unsigned)-1: unknown. */
+/* The user and group of the peer; (unsigned)-1: unknown. */
 unsigned caller_user(const struct caller *caller);
+unsigned caller_group(const struct caller *caller);
 /* The job of this caller has ended (job.c calls it; the job is gone). */
 void caller_job_done(struct caller *caller);
 

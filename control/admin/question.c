@@ -161,6 +161,9 @@ void question_mail(struct admin *admin, const struct mail *mail) {
     case MAIL_CALL:
         mail->call.function(admin, mail->call.argument);
         break;
+    case MAIL_CAPTURE:
+        captures_mail(admin, mail);
+        break;
     case MAIL_INSPECTED:
         worker_answered(admin, mail->inspect.inspection);
         break;

@@ -10,7 +10,8 @@ static uint64_t grown(uint64_t now, uint64_t then) {
     return now > then ? now - then : 0;
 }
 
-static json_t *worker_json(const struct samples *samples, const struct sample *now, unsigned i) {
+static json_t *worker_json(const struct registry *registry, const struct samples *samples,
+                           const struct sample *now, unsigned i) {
     const struct sample *then = &samples->older;
     const struct worker_gauges *gauges = &now->workers[i], *before = &then->workers[i];
     double busy = (double)grown(gauges->busy_cycles, before->busy_cycles);
@@ -56,6 +57,8 @@ static json_t *worker_json(const struct samples *samples, const struct sample *n
         {"busy_cycles", gauges->busy_cycles},
         {"idle_cycles", gauges->idle_cycles},
         {"sleep_cycles", gauges->sleep_cycles},
+        {"capture_missed",
+         counter_read(worker_counters(registry->worker[i]), COUNTER_WORKER_CAPTURE_MISSED)},
     };
     for (unsigned k = 0; k < sizeof numbers / sizeof *numbers; k++)
         json_object_set_new(row, numbers[k].key, json_integer((json_int_t)numbers[k].value));
@@ -69,6 +72,6 @@ void worker_list_step(struct job *job) {
         return;
     sample_take(registry, now);
     for (unsigned i = 0; i < registry->workers; i++)
-        job_row(job, worker_json(&job->admin->samples, now, i));
+        job_row(job, worker_json(registry, &job->admin->samples, now, i));
     job_done(job);
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The command line, by the command table. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/ctl/ctl.h"
 
@@ -97,6 +99,18 @@ static bool set_argument(struct parser *parser, const struct argument *argument,
     if (strcmp(argument->name, "stdin") == 0) {
         invocation->from_stdin = true;
         return true;
+    }
+    char path[PATH_MAX];
+    if (argument->type == ARGUMENT_FILE && text[0] != '/') {
+        /* The broker works elsewhere. */
+        char here[PATH_MAX / 2];
+        if (getcwd(here, sizeof here) == NULL || text[0] == 0 ||
+            snprintf(path, sizeof path, "%s/%s", here, text) >= (int)sizeof path) {
+            snprintf(parser->error, parser->error_size, "'%.64s' can't be made a path from / on",
+                     text);
+            return false;
+        }
+        text = path;
     }
     json_t *value = argument_value(argument, text, parser->error, parser->error_size);
     return value != NULL && json_object_set_new(invocation->arguments, argument->name, value) == 0;

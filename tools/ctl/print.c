@@ -167,6 +167,7 @@ static void print_held(struct printer *printer) {
     print_table(printer->command->columns, printer->held, printer->widths, printer->rows == 0);
     printer->rows += count;
     json_array_clear(printer->held);
+    fflush(stdout); /* more may take its time */
 }
 
 static void hold(struct printer *printer, const json_t *rows) {
@@ -201,6 +202,7 @@ void printer_rows(struct printer *printer, const json_t *rows) {
         }
         printer->rows++;
     }
+    fflush(stdout);
 }
 
 void printer_end(struct printer *printer, bool complete) {

@@ -60,7 +60,7 @@ static void wrong_command_lines_are_told_what_is_right(void **state) {
         const char *line, *error;
     } cases[] = {
         {"nonsense", "there is no command 'nonsense'; there are status, client"},
-        {"c", "'c' could be client, counters, config"},
+        {"c", "'c' could be client, capture, counters, config"},
         {"client", "client needs a verb: list, show, kick"},
         {"client nonsense", "client has no verb 'nonsense'; it has list, show, kick"},
         {"client show", "ID is missing"},

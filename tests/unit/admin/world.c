@@ -28,6 +28,10 @@ const struct shard_gauges *shard_gauges(const struct shard *shard) {
     return &shard->gauges;
 }
 
+const struct counters *worker_counters(const struct worker *worker) {
+    return &worker->counters;
+}
+
 struct mailroom *shard_mailroom(const struct shard *shard) {
     return shard->thread.mailroom;
 }
@@ -247,7 +251,37 @@ static void fill_subscriptions(struct worker *worker, const struct mail *mail,
     inspection->position = i;
 }
 
+/* Frames of 60 bytes, the i-th of them at second i. */
+static void leave_frames(struct worker *worker, struct capture_point *point) {
+    for (unsigned i = 0; i < worker->frames; i++) {
+        struct capture_record *record = capture_ring_room(&point->ring, 60);
+        if (record == NULL) {
+            __atomic_store_n(&point->missed, point->missed + 1, __ATOMIC_RELAXED);
+            continue;
+        }
+        record->wire_len = 1514;
+        record->time = UINT64_C(1000000) * i + worker->index;
+        record->len = 60;
+        record->port = 0;
+        record->flags = i % 2 ? CAPTURE_SENT : 0;
+        memset(record->bytes, (int)worker->index, 60);
+        capture_ring_write(&point->ring, record);
+    }
+}
+
+static void capture_mail(struct worker *worker, const struct mail *mail) {
+    struct mail answer = *mail;
+    if (mail->capture.begin)
+        leave_frames(worker, mail->capture.point);
+    else if (__atomic_load_n(&worker->greedy, __ATOMIC_RELAXED))
+        return;
+    if (!mail_send(worker->thread.mailroom, mail->from, &answer))
+        abort();
+}
+
 static void worker_mail(struct worker *worker, const struct mail *mail) {
+    if (mail->type == MAIL_CAPTURE)
+        capture_mail(worker, mail);
     if (mail->type != MAIL_INSPECT)
         return;
     struct inspection *inspection = (struct inspection *)mail->inspect.inspection;

@@ -56,6 +56,8 @@ struct worker {
     unsigned index;
     struct counters counters;
     struct worker_gauges gauges;
+    bool greedy;     /* atomic: keeps its capture points when it is to stop */
+    unsigned frames; /* left in the ring of each capture point that it gets */
 };
 
 struct world {
