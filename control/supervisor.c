@@ -159,6 +159,13 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .time_wait_max = config->tcp.connections,
         .out_of_order_max = config->tcp.out_of_order_bytes,
         .keepalive_ms = config->tcp.keepalive_ms,
+        .congestion = config->tcp.congestion == CONGESTION_CUBIC ? TCP_CUBIC : TCP_NEWRENO,
+        .sack = config->tcp.sack,
+        .rack = config->tcp.rack,
+        .tail_loss_probe = config->tcp.tail_loss_probe,
+        .prr = config->tcp.prr,
+        .undo = config->tcp.undo,
+        .limited_transmit = config->tcp.limited_transmit,
         .app_size = 128,
     };
     memcpy(tcp->secret, supervisor->tcp_secret, sizeof tcp->secret);

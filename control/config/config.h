@@ -47,6 +47,7 @@ struct config_auth {
     const char *path; /* password_file */
 };
 
+enum config_congestion { CONGESTION_NEWRENO, CONGESTION_CUBIC };
 enum config_idle { IDLE_SLEEP, IDLE_SPIN };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum config_log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -81,6 +82,8 @@ struct config {
         uint16_t mss;
         uint32_t rto_min_ms, rto_max_ms, give_up_ms, time_wait_ms, fin_wait_ms, keepalive_ms;
         uint32_t out_of_order_bytes;
+        enum config_congestion congestion;
+        bool sack, rack, tail_loss_probe, prr, undo, limited_transmit;
     } tcp;
     struct {
         uint32_t packet_size, topic_length, topic_levels, client_id_length, subscriptions;

@@ -2,6 +2,7 @@
 #include "control/config/keys.h"
 
 static const char *const idle_words[] = {"sleep", "spin", NULL};
+static const char *const congestion_words[] = {"newreno", "cubic", NULL};
 static const char *const kind_words[] = {"tap",  "af_packet", "af_xdp", "memif",
                                          "ring", "pci",       NULL};
 static const char *const auth_words[] = {"anonymous", "password_file", NULL};
@@ -135,6 +136,20 @@ static const struct key tcp_keys[] = {
            "TCP keep-alive for clients that connect without an MQTT keep alive; 0: off."),
     NUMBER(tcp, out_of_order_bytes, "65536", 0, 1048576, "bytes",
            "Data that may wait behind a gap, of one connection."),
+    WORD(tcp, congestion, "newreno", congestion_words,
+         "Congestion control: `newreno` (RFC 5681, 6582), or `cubic` (RFC 9438) for large downloads over long paths."),
+    BOOL(tcp, sack, "true",
+         "Selective acknowledgements (RFC 2018) with clients that use time stamps; `rack` and `tail_loss_probe` need them."),
+    BOOL(tcp, rack, "true",
+         "Find losses by time (RFC 8985) and not by counting segments, so that few segments are enough and reordering is no loss."),
+    BOOL(tcp, tail_loss_probe, "true",
+         "When no answer comes for two round trips, send the last segment again (RFC 8985) before the retransmission time-out is over."),
+    BOOL(tcp, prr, "true",
+         "After a loss let data out evenly (RFC 9937), neither in a burst nor after a pause."),
+    BOOL(tcp, undo, "true",
+         "Give the congestion window back when a retransmission turns out to have been needless (Eifel, D-SACK, F-RTO)."),
+    BOOL(tcp, limited_transmit, "true",
+         "Let new data out for the first two duplicate ACKs (RFC 3042)."),
 };
 
 static const struct key mqtt_keys[] = {

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/rack.h"
 
-void rack_init(struct rack *rack, uint32_t srtt) {
-    *rack = (struct rack){.min_rtt = srtt, .mult = 1};
-}
-
 static void deliver(struct rack *rack, uint32_t at, uint32_t end, uint32_t now) {
     bool first = rack->rtt == 0;
     uint32_t rtt = now - at;

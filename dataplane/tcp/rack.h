@@ -25,7 +25,9 @@ struct rack {
 
 enum { RACK_PERSIST = 16, RACK_MULT_MAX = 255 };
 
-void rack_init(struct rack *rack, uint32_t srtt);
+static inline void rack_init(struct rack *rack, uint32_t srtt) {
+    *rack = (struct rack){.min_rtt = srtt, .mult = 1};
+}
 
 /* 6.2, steps 1 and 2. `again`: what was sent more than once may be believed to be acknowledged for
  * its last transmission. */

@@ -26,14 +26,6 @@ static unsigned find(struct scoreboard *board, void *base, uint32_t seq) {
     return low;
 }
 
-void scoreboard_init(struct scoreboard *board, uint32_t una) {
-    board->una = board->end = board->fack = una;
-    board->sacked = board->lost = 0;
-    board->sacked_segments = 0;
-    board->first = board->count = board->room = 0;
-    board->more = 0;
-}
-
 void scoreboard_clear(struct scoreboard *board, struct sent_memory *memory) {
     if (board->more) {
         size_t size = board->room * sizeof(struct sent_record);
@@ -77,7 +69,7 @@ static void join_neighbours(struct scoreboard *board, void *base) {
 /* Room for `more` records behind the last. */
 static bool make_room(struct scoreboard *board, struct sent_memory *memory, unsigned more) {
     void *base = memory->pool->base;
-    unsigned room = board->more ? board->room : SCOREBOARD_FEW;
+    unsigned room = board->room;
     if (board->first + board->count + more <= room)
         return true;
     /* What is alike joins first; callers look for their record afterwards. */
@@ -143,7 +135,7 @@ static void split_at(struct scoreboard *board, void *base, uint32_t seq) {
 
 /* --- sent ------------------------------------------------------------------------------------ */
 
-bool scoreboard_ready(struct scoreboard *board, struct sent_memory *memory) {
+bool scoreboard_make_ready(struct scoreboard *board, struct sent_memory *memory) {
     if (make_room(board, memory, 1))
         return true;
     return !(record(board, memory->pool->base, board->count - 1u)->flags &
@@ -153,19 +145,20 @@ bool scoreboard_ready(struct scoreboard *board, struct sent_memory *memory) {
 static void sent_new(struct scoreboard *board, struct sent_memory *memory, uint32_t end,
                      uint32_t now) {
     void *base = memory->pool->base;
-    struct sent_record *last = board->count ? record(board, base, board->count - 1u) : NULL;
+    struct sent_record *last = record(board, base, board->count - 1u);
     board->end = end;
-    if (last && last->flags == 0 && last->at == now && last->segments < UINT16_MAX) {
+    if (last->flags == 0 && last->at == now && last->segments < UINT16_MAX) {
         last->end = end;
         last->segments++;
         return;
     }
-    if (make_room(board, memory, 1)) {
+    if (board->first + board->count < board->room || make_room(board, memory, 1)) {
         *record(board, base, board->count++) =
             (struct sent_record){.end = end, .at = now, .segments = 1};
         return;
     }
     /* Taken for sent later than it was, the record is taken for lost later. */
+    last = record(board, base, board->count - 1u);
     last->end = end;
     last->at = now;
     if (last->segments < UINT16_MAX)
@@ -191,8 +184,8 @@ static void sent_again(struct scoreboard *board, struct sent_memory *memory, uin
     sent->segments = 1;
 }
 
-void scoreboard_sent(struct scoreboard *board, struct sent_memory *memory, uint32_t seq,
-                     uint32_t end, uint32_t now) {
+void scoreboard_sent_any(struct scoreboard *board, struct sent_memory *memory, uint32_t seq,
+                         uint32_t end, uint32_t now) {
     if (seq_lt(seq, board->end))
         sent_again(board, memory, seq, seq_lt(end, board->end) ? end : board->end, now);
     if (seq_gt(end, board->end))
@@ -363,9 +356,7 @@ void scoreboard_find(struct scoreboard *board, void *base) {
     board->lost = 0;
 }
 
-bool scoreboard_next_lost(struct scoreboard *board, void *base, uint32_t *seq, uint32_t *end) {
-    if (board->lost == 0)
-        return false;
+void scoreboard_next_lost(struct scoreboard *board, void *base, uint32_t *seq, uint32_t *end) {
     unsigned i = 0;
     while (!(record(board, base, i)->flags & SENT_LOST))
         i++;
@@ -373,5 +364,4 @@ bool scoreboard_next_lost(struct scoreboard *board, void *base, uint32_t *seq, u
     while (i + 1u < board->count && record(board, base, i + 1)->flags & SENT_LOST)
         i++;
     *end = record(board, base, i)->end;
-    return true;
 }

@@ -52,7 +52,7 @@ struct scoreboard {
     uint32_t fack;     /* behind the highest byte acknowledged or sacked, RACK.fack */
     uint16_t sacked_segments;
     uint16_t first, count; /* records [first, first + count) of the array */
-    uint16_t room;         /* of `more` */
+    uint16_t room;         /* of the array */
     ref_t more;            /* 0: the records are `few` */
     struct sent_record few[SCOREBOARD_FEW];
 };
@@ -69,11 +69,19 @@ struct delivery {
     uint32_t again_at, again_end; /* of the one sent again that was sent last */
 };
 
-void scoreboard_init(struct scoreboard *board, uint32_t una);
+static inline void scoreboard_init(struct scoreboard *board, uint32_t una) {
+    board->una = board->end = board->fack = una;
+    board->sacked = board->lost = 0;
+    board->sacked_segments = 0;
+    board->first = board->count = 0;
+    board->room = SCOREBOARD_FEW;
+    board->more = 0;
+}
+
 /* Forgets everything and gives the memory back. */
 void scoreboard_clear(struct scoreboard *board, struct sent_memory *memory);
 
-/* Record i of board->count. */
+/* Record i of board->count; with none, where the next one goes. */
 static inline struct sent_record *scoreboard_record(struct scoreboard *board, void *base,
                                                     unsigned i) {
     struct sent_record *records =
@@ -81,17 +89,46 @@ static inline struct sent_record *scoreboard_record(struct scoreboard *board, vo
     return records + board->first + i;
 }
 
+bool scoreboard_make_ready(struct scoreboard *board, struct sent_memory *memory);
+
 /* Room for the next new bytes. False: there is none; they have to wait for an acknowledgement. */
-bool scoreboard_ready(struct scoreboard *board, struct sent_memory *memory);
+static inline bool scoreboard_ready(struct scoreboard *board, struct sent_memory *memory) {
+    return board->first + board->count < board->room || scoreboard_make_ready(board, memory);
+}
+
+void scoreboard_sent_any(struct scoreboard *board, struct sent_memory *memory, uint32_t seq,
+                         uint32_t end, uint32_t now);
 
 /* [seq, end) was sent: new from board->end on, again before it. `seq` is at most board->end; new
  * bytes need scoreboard_ready. Bytes sent again must be part of one record, from its beginning on
  * if memory is short. */
-void scoreboard_sent(struct scoreboard *board, struct sent_memory *memory, uint32_t seq,
-                     uint32_t end, uint32_t now);
+static inline void scoreboard_sent(struct scoreboard *board, struct sent_memory *memory,
+                                   uint32_t seq, uint32_t end, uint32_t now) {
+    if (board->count) {
+        scoreboard_sent_any(board, memory, seq, end, now);
+        return;
+    }
+    *scoreboard_record(board, memory->pool->base, 0) =
+        (struct sent_record){.end = end, .at = now, .segments = 1};
+    board->count = 1;
+    board->end = end;
+}
 
 /* All before `ack` (una <= ack <= end) was acknowledged. */
 void scoreboard_ack(struct scoreboard *board, void *base, uint32_t ack, struct delivery *delivery);
+
+/* What is in flight is one record, of what was sent once: the usual case, without a walk. */
+static inline bool scoreboard_is_one(struct scoreboard *board, void *base) {
+    return board->count == 1 && scoreboard_record(board, base, 0)->flags == 0;
+}
+/* That was acknowledged, all of it. Returns when it was sent. */
+static inline uint32_t scoreboard_ack_one(struct scoreboard *board, void *base) {
+    uint32_t at = scoreboard_record(board, base, 0)->at;
+    board->first = board->count = 0;
+    board->una = board->end;
+    board->fack = seq_max(board->fack, board->una);
+    return at;
+}
 
 /* [left, right) has arrived; una < left < right <= end. False: no memory to note that. Blocks of
  * one ACK come in ascending order. */
@@ -113,7 +150,7 @@ void scoreboard_lose_all(struct scoreboard *board, void *base);
 /* Nothing was lost. */
 void scoreboard_find(struct scoreboard *board, void *base);
 
-/* The first range that is lost. False: there is none. */
-bool scoreboard_next_lost(struct scoreboard *board, void *base, uint32_t *seq, uint32_t *end);
+/* The first range that is lost; something is. */
+void scoreboard_next_lost(struct scoreboard *board, void *base, uint32_t *seq, uint32_t *end);
 
 #endif

@@ -93,6 +93,8 @@ struct tcp_app {
     void *app;
 };
 
+enum tcp_congestion { TCP_NEWRENO, TCP_CUBIC };
+
 struct tcp_config {
     uint32_t connections_max;
     uint32_t window; /* receive window advertised, bytes, at most 65535 */
@@ -106,7 +108,12 @@ struct tcp_config {
     uint8_t secret[16];    /* cookies, ISN (RFC 6528), time stamp offsets: equal on all workers */
     uint8_t flow_key[16];  /* flow table */
     uint16_t ports[16];    /* listening, 0 ends the list */
-    size_t app_size;       /* bytes of the application's part, at most 128 */
+    enum tcp_congestion congestion;
+    /* Loss recovery, each by itself: SACK (RFC 2018, 6675; without it the next two are off), RACK
+     * and tail loss probes (RFC 8985), PRR (RFC 9937), undoing what was no loss (RFC 3522, 5682),
+     * limited transmit (RFC 3042). */
+    bool sack, rack, tail_loss_probe, prr, undo, limited_transmit;
+    size_t app_size; /* bytes of the application's part, at most 128 */
 };
 
 /* Set-up only: allocates the flow table from the heap, everything else from `pool` as it is needed.
@@ -187,6 +194,13 @@ struct tcp_report {
     uint32_t srtt, rttvar, rto, cwnd, ssthresh, in_flight, snd_wnd, rcv_wnd;
     uint32_t retransmissions, out_of_order, zero_windows, duplicate_acks;
     uint32_t send_queue, receive_queue;
+    /* Loss recovery; the four byte counts are 0 with nothing in flight. */
+    uint32_t pipe, sacked, lost; /* of in_flight: in the network, arrived, to be sent again */
+    uint32_t min_rtt;            /* 0 = not known; of the present flight */
+    uint8_t recovery;            /* 0 none, 1 fast recovery, 2 after a timeout */
+    uint8_t backoff;             /* doublings of the timeout */
+    bool reordering;             /* the path was seen to reorder */
+    const char *congestion;      /* name of the algorithm */
     uint64_t age, idle, bytes_in, bytes_out;
 };
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
