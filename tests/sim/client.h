@@ -18,7 +18,7 @@ enum client_state {
     CLIENT_RESET, /* the broker sent RST */
 };
 
-enum { CLIENT_BUFFER = 65536, CLIENT_DATA_MAX = 1 << 20, CLIENT_RANGES = 8 };
+enum { CLIENT_BUFFER = 1 << 18, CLIENT_RANGES = 8 };
 
 struct client_plan {
     uint32_t to_send, to_receive; /* bytes */
