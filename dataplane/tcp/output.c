@@ -253,6 +253,14 @@ static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *
     return outcome;
 }
 
+/* What an ACK without data is numbered: where the next byte goes, but within the peer's window, or
+ * it is not acceptable (RFC 9293 3.10.7.4). That makes a difference when the window shrank. A
+ * probe's byte beyond a closed window may have been taken, so it counts. */
+static uint32_t ack_number(const struct tcp_conn *conn) {
+    uint32_t edge = conn->snd_una + conn_send_window(conn);
+    return seq_lt(edge + 1, conn->snd_nxt) ? edge : conn->snd_nxt;
+}
+
 /* ACKs that nothing has carried. */
 static enum outcome send_acks(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
     struct tcp_extension *extension = conn_extension(tcp, conn);
@@ -266,7 +274,7 @@ static enum outcome send_acks(struct tcp *tcp, struct tcp_conn *conn, unsigned *
         acks = 1;
     bool twice = extension && extension->flags & EXTENSION_TWICE;
     for (acks += twice && !acks; acks; acks--) {
-        if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_ACK))
+        if (!emit(tcp, conn, ack_number(conn), 0, TCP_ACK))
             return OUTPUT_NO_FRAME;
         if (twice) {
             extension->flags &= (uint8_t)~EXTENSION_TWICE;
