@@ -165,6 +165,7 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .tail_loss_probe = config->tcp.tail_loss_probe,
         .prr = config->tcp.prr,
         .undo = config->tcp.undo,
+        .frto = config->tcp.frto,
         .limited_transmit = config->tcp.limited_transmit,
         .app_size = 128,
     };

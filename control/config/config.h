@@ -83,7 +83,7 @@ struct config {
         uint32_t rto_min_ms, rto_max_ms, give_up_ms, time_wait_ms, fin_wait_ms, keepalive_ms;
         uint32_t out_of_order_bytes;
         enum config_congestion congestion;
-        bool sack, rack, tail_loss_probe, prr, undo, limited_transmit;
+        bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     } tcp;
     struct {
         uint32_t packet_size, topic_length, topic_levels, client_id_length, subscriptions;

@@ -134,13 +134,12 @@ static void govern(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension 
 }
 
 static void leave(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
-    uint32_t mss = conn_payload_max(conn);
+    /* A sender that could not use what it was let out, because the peer's window was full or the
+     * application had no more, must not send all of ssthresh at once now (RFC 6582 3.2 step 3). */
     if (extension->recovery == RECOVERY_FAST) {
-        uint32_t pipe = loss_pipe(tcp, conn, extension);
-        conn->congestion.cwnd = conn->congestion.ssthresh;
-        /* The first of the two choices of RFC 6582 3.2 step 3: no burst follows. */
-        if (!tcp->config.prr)
-            conn->congestion.cwnd = min(conn->congestion.ssthresh, (pipe > mss ? pipe : mss) + mss);
+        uint32_t burst = congestion_initial_window(conn_payload_max(conn));
+        conn->congestion.cwnd =
+            min(conn->congestion.ssthresh, loss_pipe(tcp, conn, extension) + burst);
     }
     extension->recovery = RECOVERY_NONE;
     extension->duplicates = 0;
@@ -340,6 +339,22 @@ static void detect(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension 
     count_add(tcp->counters, COUNTER_TCP_RACK_LOST, ack->loss.segments);
 }
 
+/* RFC 5682 2.1 steps 2 and 3. True: the timeout was needless. */
+static bool frto(struct tcp_conn *conn, struct tcp_extension *extension, const struct ack *ack) {
+    struct undo *undo = &extension->undo;
+    bool all = seq_geq(conn->snd_una, extension->recover);
+    if (ack->acked && undo->frto == FRTO_SECOND)
+        return true;
+    /* The new segments fill the window: one more goes with them, the first that is lost (3a). */
+    if (ack->duplicate && undo->frto == FRTO_SECOND)
+        conn->congestion.cwnd = 3 * ack->mss;
+    if (ack->duplicate || all || conn->snd_nxt == conn_send_limit(conn))
+        undo->frto = FRTO_OFF;
+    else if (ack->acked)
+        undo->frto = FRTO_SECOND;
+    return false;
+}
+
 /* Was what was sent again not lost? True: the recovery is over. */
 static bool spurious(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                      const struct ack *ack) {
@@ -354,17 +369,11 @@ static bool spurious(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensio
     if (ack->acked && conn->flags & CONN_TIMESTAMPS && extension->recovery != RECOVERY_NONE)
         found |= undo_acked(undo, ack->header->options.tsecr);
 
-    if (undo->frto != FRTO_OFF && extension->recovery == RECOVERY_AGAIN) {
-        bool all = seq_geq(conn->snd_una, extension->recover);
-        if (ack->duplicate)
-            undo->frto = FRTO_OFF;
-        else if (ack->acked && undo->frto == FRTO_SECOND)
-            found = true;
-        else if (ack->acked && !all && conn->snd_nxt != conn_send_limit(conn))
-            undo->frto = FRTO_SECOND;
-        else if (ack->acked)
-            undo->frto = FRTO_OFF;
-    }
+    if (undo->frto != FRTO_OFF && extension->recovery == RECOVERY_AGAIN)
+        found |= frto(conn, extension, ack);
+    /* What waited for the verdict goes out. */
+    if (undo->frto == FRTO_OFF && extension->sent.lost)
+        conn_touch(tcp, conn);
     if (found)
         take_back(tcp, conn, extension, ack->acked);
     return found;
@@ -390,7 +399,6 @@ static void respond(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
             leave(tcp, conn, extension);
             break;
         }
-        /* A lost retransmission is a second loss (RFC 5681 4.3), once a round trip. */
         govern(tcp, conn, extension, delivered, ack->acked && ack->loss.segments == 0);
         return;
     case RECOVERY_AGAIN:
@@ -419,11 +427,15 @@ static bool plain(const struct tcp_extension *extension, const struct tcp_header
 
 static void work_through(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                          struct ack *ack) {
-    if (ack->header->options.sack_count && conn->flags & CONN_SACK && extension->sent.count)
+    if (ack->header->options.sack_count && conn->flags & CONN_SACK)
         take_sack(tcp, extension, ack);
-    if (ack->acked)
+    /* With a D-SACK it is the second transmission that is answered, but the echo may be that of the
+     * first, whose ACK was lost: a time outside the window moves no TS.Recent (RFC 7323 5.3). */
+    if (ack->acked && !ack->dsack)
         sample(tcp, conn, ack->header, ack->flight, ack->delivery.once && !ack->delivery.again,
                ack->delivery.first_at);
+    else if (ack->acked)
+        conn->backoff = 0;
     take_delivery(tcp, conn, extension, ack);
     if (ack->dsack) {
         count(tcp->counters, COUNTER_TCP_DSACKS_IN);
@@ -529,7 +541,7 @@ void loss_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *
     }
     scoreboard_forget(board, tcp->base, before);
     enter_again(conn, extension);
-    if (tcp->config.undo && first && !again && !(conn->flags & CONN_TIMESTAMPS))
+    if (tcp->config.undo && tcp->config.frto && first && !again && !(conn->flags & CONN_TIMESTAMPS))
         extension->undo.frto = FRTO_FIRST;
 }
 

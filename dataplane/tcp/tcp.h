@@ -110,9 +110,9 @@ struct tcp_config {
     uint16_t ports[16];    /* listening, 0 ends the list */
     enum tcp_congestion congestion;
     /* Loss recovery, each by itself: SACK (RFC 2018, 6675; without it the next two are off), RACK
-     * and tail loss probes (RFC 8985), PRR (RFC 9937), undoing what was no loss (RFC 3522, 5682),
-     * limited transmit (RFC 3042). */
-    bool sack, rack, tail_loss_probe, prr, undo, limited_transmit;
+     * and tail loss probes (RFC 8985), PRR (RFC 9937), undoing what was no loss (RFC 3522, 3708),
+     * the same without time stamps (RFC 5682), limited transmit (RFC 3042). */
+    bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     size_t app_size; /* bytes of the application's part, at most 128 */
 };
 

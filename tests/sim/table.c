@@ -28,16 +28,18 @@ enum {
 
 struct variant {
     const char *name;
-    bool sack, rack, tail_loss_probe, prr, undo, limited_transmit;
+    bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     enum tcp_congestion congestion;
     bool no_timestamps;
 };
 
 static const struct variant variants[] = {
     {.name = "newreno, no sack", .limited_transmit = true, .no_timestamps = true},
-    {.name = "same, prr, undo",
+    {.name = "same, prr", .prr = true, .limited_transmit = true, .no_timestamps = true},
+    {.name = "same, prr, f-rto",
      .prr = true,
      .undo = true,
+     .frto = true,
      .limited_transmit = true,
      .no_timestamps = true},
     {.name = "sack", .sack = true},
@@ -241,6 +243,7 @@ static double transfer(const struct variant *variant, const struct path *path, b
         .tail_loss_probe = variant->tail_loss_probe,
         .prr = variant->prr,
         .undo = variant->undo,
+        .frto = variant->frto,
         .limited_transmit = variant->limited_transmit,
     };
     struct tcp_link link = {link_frame, link_transmit, run};

@@ -146,6 +146,7 @@ void world_config(struct world *world) {
         .tail_loss_probe = true,
         .prr = true,
         .undo = true,
+        .frto = true,
         .limited_transmit = true,
         .app_size = sizeof(struct client),
     };
