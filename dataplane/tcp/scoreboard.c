@@ -145,20 +145,14 @@ bool scoreboard_make_ready(struct scoreboard *board, struct sent_memory *memory)
 static void sent_new(struct scoreboard *board, struct sent_memory *memory, uint32_t end,
                      uint32_t now) {
     void *base = memory->pool->base;
-    struct sent_record *last = record(board, base, board->count - 1u);
     board->end = end;
-    if (last->flags == 0 && last->at == now && last->segments < UINT16_MAX) {
-        last->end = end;
-        last->segments++;
-        return;
-    }
-    if (board->first + board->count < board->room || make_room(board, memory, 1)) {
+    if (make_room(board, memory, 1)) {
         *record(board, base, board->count++) =
             (struct sent_record){.end = end, .at = now, .segments = 1};
         return;
     }
     /* Taken for sent later than it was, the record is taken for lost later. */
-    last = record(board, base, board->count - 1u);
+    struct sent_record *last = record(board, base, board->count - 1u);
     last->end = end;
     last->at = now;
     if (last->segments < UINT16_MAX)

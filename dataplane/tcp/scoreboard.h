@@ -104,14 +104,22 @@ void scoreboard_sent_any(struct scoreboard *board, struct sent_memory *memory, u
  * if memory is short. */
 static inline void scoreboard_sent(struct scoreboard *board, struct sent_memory *memory,
                                    uint32_t seq, uint32_t end, uint32_t now) {
-    if (board->count) {
-        scoreboard_sent_any(board, memory, seq, end, now);
+    void *base = memory->pool->base;
+    if (board->count == 0) {
+        *scoreboard_record(board, base, 0) =
+            (struct sent_record){.end = end, .at = now, .segments = 1};
+        board->count = 1;
+        board->end = end;
         return;
     }
-    *scoreboard_record(board, memory->pool->base, 0) =
-        (struct sent_record){.end = end, .at = now, .segments = 1};
-    board->count = 1;
-    board->end = end;
+    /* A burst goes on. */
+    struct sent_record *last = scoreboard_record(board, base, board->count - 1u);
+    if (seq == board->end && last->flags == 0 && last->at == now && last->segments < UINT16_MAX) {
+        last->end = board->end = end;
+        last->segments++;
+        return;
+    }
+    scoreboard_sent_any(board, memory, seq, end, now);
 }
 
 /* All before `ack` (una <= ack <= end) was acknowledged. */
