@@ -50,6 +50,7 @@ struct tcp_extension {
     struct tcp_sack_block twice; /* with EXTENSION_TWICE */
     uint32_t recover;            /* RFC 6582: recovery ends, and a new one may begin, beyond this */
     uint32_t stalled;            /* fast ticks: since when the peer has acknowledged nothing */
+    uint32_t reduced_at;         /* microseconds: when fast recovery last reduced ssthresh */
     uint32_t rto_at;             /* fast ticks: when the retransmission timer runs out */
     uint16_t duplicates;         /* duplicate ACKs in a row of a peer without SACK */
     uint8_t acks_repeated;       /* duplicate ACKs that we owe beyond the first */

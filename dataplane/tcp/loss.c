@@ -102,6 +102,7 @@ static void reduce(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension 
     uint32_t mss = conn_payload_max(conn);
     conn->congestion.ssthresh =
         tcp->congestion->reduce(&conn->congestion, &extension->cubic, flight_size(conn), mss);
+    extension->reduced_at = clock32(tcp);
     extension->prr =
         (struct prr){.recover_fs = board->end - board->una - board->sacked + delivered};
     if (!tcp->config.prr) {
@@ -398,6 +399,11 @@ static void respond(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
         if (done) {
             leave(tcp, conn, extension);
             break;
+        }
+        /* What was sent again and lost again is a second loss (RFC 5681 4.3), once a round trip. */
+        if (ack->loss.again && seq_geq(ack->loss.again_at, extension->reduced_at)) {
+            extension->recover = conn->snd_nxt;
+            reduce(tcp, conn, extension, delivered);
         }
         govern(tcp, conn, extension, delivered, ack->acked && ack->loss.segments == 0);
         return;

@@ -148,8 +148,11 @@ static void a_lost_retransmission_is_sent_a_third_time(void **state) {
     assert_int_equal(fresh->header.seq - peer.ack, 10 * MSS);
     world_forget(world);
     world->now += RTT;
+    uint32_t before = conn->congestion.ssthresh;
     sack_one(world, &peer, 1, 10);
     expect_data(world, &peer, 0, MSS);
+    /* The second loss is one for the window, too (RFC 5681 4.3). */
+    assert_true(conn->congestion.ssthresh < before);
     assert_int_equal(world_count(world, COUNTER_TCP_RETRANSMISSION_TIMEOUTS), 0);
 }
 
