@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/loss.h"
 
+#include "dataplane/tcp/recovery.h"
 #include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/timeout.h"
 #include "dataplane/tcp/timer.h"
 
 /* An ACK as it is worked through. */
@@ -38,146 +40,6 @@ static bool counts_duplicates(const struct tcp_conn *conn, const struct tcp_exte
 
 static bool rack_on(const struct tcp *tcp, const struct tcp_conn *conn) {
     return conn->flags & CONN_SACK && tcp->config.rack;
-}
-
-/* --- timers ---------------------------------------------------------------------------------- */
-
-static void restart_timeout(const struct tcp *tcp, const struct tcp_conn *conn,
-                            struct tcp_extension *extension) {
-    extension->rto_at = timer_fast_tick(tcp, conn_rto(tcp, conn));
-}
-
-/* RFC 8985 7.2. */
-static bool probe_wanted(const struct tcp *tcp, const struct tcp_conn *conn,
-                         const struct tcp_extension *extension) {
-    return tcp->config.tail_loss_probe && conn->flags & CONN_SACK &&
-           extension->recovery == RECOVERY_NONE && extension->sent.sacked == 0 &&
-           !extension->probe.out && conn_send_window(conn) > 0;
-}
-
-static uint32_t probe_delay(const struct tcp_conn *conn) {
-    if (conn->srtt == 0)
-        return LOSS_PTO_INITIAL_US;
-    uint32_t delay = 2 * conn->srtt;
-    /* A receiver may wait with its ACK for the second full segment (RFC 9293 3.8.6.3). RFC 8985
-     * counts segments; of small ones, which is all that most devices get, two may wait as well. */
-    if (conn_flight(conn) < 2 * conn_payload_max(conn))
-        delay += LOSS_ACK_DELAY_US;
-    return delay;
-}
-
-/* One timer for three purposes, of which one is wanted at a time. */
-static void arm(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                uint32_t reordering) {
-    uint32_t at = extension->rto_at;
-    extension->timer = TIMER_RETRANSMISSION;
-    if (conn_flight(conn) == 0) {
-        timer_fast_stop(conn);
-        return;
-    }
-    if (reordering) {
-        uint32_t tick = timer_fast_tick(tcp, reordering);
-        if (seq_lt(tick, at)) {
-            at = tick;
-            extension->timer = TIMER_REORDERING;
-        }
-    } else if (probe_wanted(tcp, conn, extension)) {
-        uint32_t tick = timer_fast_tick(tcp, probe_delay(conn));
-        at = seq_lt(tick, at) ? tick : at;
-        extension->timer = TIMER_TAIL_PROBE;
-    }
-    timer_fast_at(tcp, conn, at);
-}
-
-/* --- recovery begins and ends ---------------------------------------------------------------- */
-
-/* What counts against ssthresh: data beyond cwnd was let out by limited transmit (RFC 5681 3.2). */
-static uint32_t flight_size(const struct tcp_conn *conn) {
-    return min(conn_flight(conn), conn->congestion.cwnd);
-}
-
-static void reduce(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                   uint32_t delivered) {
-    const struct scoreboard *board = &extension->sent;
-    uint32_t mss = conn_payload_max(conn);
-    conn->congestion.ssthresh =
-        tcp->congestion->reduce(&conn->congestion, &extension->cubic, flight_size(conn), mss);
-    extension->reduced_at = clock32(tcp);
-    extension->prr =
-        (struct prr){.recover_fs = board->end - board->una - board->sacked + delivered};
-    if (!tcp->config.prr) {
-        conn->congestion.cwnd = conn->congestion.ssthresh;
-        extension->flags |= EXTENSION_FORCE;
-    }
-}
-
-static void enter_fast(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                       uint32_t delivered) {
-    count(tcp->counters, COUNTER_TCP_FAST_RETRANSMITS);
-    if (tcp->config.undo)
-        undo_arm(&extension->undo, &conn->congestion, &extension->cubic, conn->snd_una, false);
-    extension->recovery = RECOVERY_FAST;
-    extension->recover = conn->snd_nxt;
-    extension->probe.out = false;
-    extension->flags &= (uint8_t)~EXTENSION_PARTIAL;
-    reduce(tcp, conn, extension, delivered);
-    conn_touch(tcp, conn);
-}
-
-/* The window while RECOVERY_FAST lasts. */
-static void govern(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                   uint32_t delivered, bool safe) {
-    if (tcp->config.prr)
-        conn->congestion.cwnd =
-            prr_window(&extension->prr, delivered, loss_pipe(tcp, conn, extension),
-                       conn->congestion.ssthresh, conn_payload_max(conn), safe);
-    conn_touch(tcp, conn);
-}
-
-static void leave(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
-    /* A sender that could not use what it was let out, because the peer's window was full or the
-     * application had no more, must not send all of ssthresh at once now (RFC 6582 3.2 step 3). */
-    if (extension->recovery == RECOVERY_FAST) {
-        uint32_t burst = congestion_initial_window(conn_payload_max(conn));
-        conn->congestion.cwnd =
-            min(conn->congestion.ssthresh, loss_pipe(tcp, conn, extension) + burst);
-    }
-    extension->recovery = RECOVERY_NONE;
-    extension->duplicates = 0;
-    extension->undo.frto = FRTO_OFF;
-    rack_recovered(&extension->rack);
-}
-
-/* It was no loss. What is sent from now on follows the ACKs, as after any pause (RFC 4015 3.2): the
- * old window is had back by slow start, not by a burst. SRTT is left to ordinary samples, which
- * have seen the delay: set to one delay of half a minute, it would make the next real loss wait as
- * long.
- */
-static void take_back(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                      uint32_t acked) {
-    const struct undo *undo = &extension->undo;
-    uint32_t mss = conn_payload_max(conn);
-    bool timeout = undo->timeout;
-    count(tcp->counters, timeout ? COUNTER_TCP_SPURIOUS_TIMEOUTS : COUNTER_TCP_SPURIOUS_RECOVERIES);
-    scoreboard_find(&extension->sent, tcp->base);
-    extension->recovery = RECOVERY_NONE;
-    extension->duplicates = 0;
-    extension->flags &= (uint8_t)~EXTENSION_FORCE;
-    if (!timeout)
-        conn->flags |= CONN_REORDERED;
-
-    struct congestion *congestion = &conn->congestion;
-    uint32_t pipe = loss_pipe(tcp, conn, extension);
-    uint32_t window = pipe + min(acked > mss ? acked : mss, congestion_initial_window(mss));
-    window = min(window, undo->cwnd);
-    if (window > congestion->cwnd)
-        congestion->cwnd = window;
-    congestion->ssthresh = undo->ssthresh > undo->cwnd ? undo->ssthresh : undo->cwnd;
-    tcp->congestion->restart(&extension->cubic, false);
-    extension->cubic.w_max = undo->w_max;
-    extension->undo.state = UNDO_OFF;
-    extension->undo.frto = FRTO_OFF;
-    conn_touch(tcp, conn);
 }
 
 /* --- an ACK ---------------------------------------------------------------------------------- */
@@ -362,6 +224,10 @@ static bool spurious(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensio
     struct undo *undo = &extension->undo;
     if (undo->state == UNDO_OFF)
         return false;
+    if (extension->recovery == RECOVERY_NONE && seq_gt(conn->snd_una, undo->until)) {
+        undo->state = UNDO_OFF;
+        return false;
+    }
     bool found = false;
     if (ack->dsack) {
         uint32_t segments = (ack->twice.right - ack->twice.left + ack->mss - 1) / ack->mss;
@@ -376,7 +242,7 @@ static bool spurious(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensio
     if (undo->frto == FRTO_OFF && extension->sent.lost)
         conn_touch(tcp, conn);
     if (found)
-        take_back(tcp, conn, extension, ack->acked);
+        recovery_take_back(tcp, conn, extension, ack->acked);
     return found;
 }
 
@@ -390,6 +256,15 @@ static void grow(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *e
         extension->recover = conn->snd_una - 1;
 }
 
+/* What was sent again and lost again is a second loss (RFC 5681 4.3), once a round trip. */
+static void reduce_again(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                         const struct rack_loss *loss, uint32_t delivered) {
+    if (!loss->again || seq_lt(loss->again_at, extension->reduced_at))
+        return;
+    extension->recover = conn->snd_nxt;
+    recovery_reduce(tcp, conn, extension, delivered);
+}
+
 static void respond(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                     const struct ack *ack) {
     bool done = ack->acked && seq_geq(conn->snd_una, extension->recover);
@@ -397,27 +272,23 @@ static void respond(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
     switch (extension->recovery) {
     case RECOVERY_FAST:
         if (done) {
-            leave(tcp, conn, extension);
+            recovery_leave(tcp, conn, extension);
             break;
         }
-        /* What was sent again and lost again is a second loss (RFC 5681 4.3), once a round trip. */
-        if (ack->loss.again && seq_geq(ack->loss.again_at, extension->reduced_at)) {
-            extension->recover = conn->snd_nxt;
-            reduce(tcp, conn, extension, delivered);
-        }
-        govern(tcp, conn, extension, delivered, ack->acked && ack->loss.segments == 0);
+        reduce_again(tcp, conn, extension, &ack->loss, delivered);
+        recovery_govern(tcp, conn, extension, delivered, ack->acked && ack->loss.segments == 0);
         return;
     case RECOVERY_AGAIN:
         if (done)
-            leave(tcp, conn, extension);
+            recovery_leave(tcp, conn, extension);
         /* fall through */
     default:
         if (ack->acked)
             grow(tcp, conn, extension, ack->acked, ack->pipe);
     }
     if (extension->recovery == RECOVERY_NONE && extension->sent.lost) {
-        enter_fast(tcp, conn, extension, delivered);
-        govern(tcp, conn, extension, delivered, false);
+        recovery_enter_fast(tcp, conn, extension, delivered);
+        recovery_govern(tcp, conn, extension, delivered, false);
     } else if (delivered && !ack->acked) {
         conn_touch(tcp, conn);
     }
@@ -469,7 +340,7 @@ static void move_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exte
             return;
         extension->flags |= EXTENSION_PARTIAL;
     }
-    restart_timeout(tcp, conn, extension);
+    timeout_restart(tcp, conn, extension);
 }
 
 void loss_ack(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
@@ -513,21 +384,10 @@ void loss_ack(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *exte
     if (acked)
         move_timeout(tcp, conn, extension);
     if (acked || ack.delivery.bytes || ack.loss.segments)
-        arm(tcp, conn, extension, ack.loss.timeout);
+        timeout_arm(tcp, conn, extension, ack.loss.timeout);
 }
 
 /* --- timers that run out --------------------------------------------------------------------- */
-
-/* A timer has reduced the window, or what follows is as if it had. */
-static void enter_again(struct tcp_conn *conn, struct tcp_extension *extension) {
-    extension->recovery = RECOVERY_AGAIN;
-    extension->recover = conn->snd_nxt;
-    extension->duplicates = 0;
-    extension->probe.out = false;
-    extension->flags &= (uint8_t) ~(EXTENSION_PARTIAL | EXTENSION_SHORT | EXTENSION_TAIL_PROBE);
-    extension->flags |= EXTENSION_FORCE;
-    extension->undo.frto = FRTO_OFF;
-}
 
 void loss_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
     struct scoreboard *board = &extension->sent;
@@ -536,8 +396,8 @@ void loss_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *
     count(tcp->counters, COUNTER_TCP_RETRANSMISSION_TIMEOUTS);
     if (tcp->config.undo && first)
         undo_arm(&extension->undo, &conn->congestion, &extension->cubic, conn->snd_una, true);
-    congestion_timeout(tcp->congestion, &conn->congestion, &extension->cubic, flight_size(conn),
-                       conn_payload_max(conn), again);
+    congestion_timeout(tcp->congestion, &conn->congestion, &extension->cubic,
+                       recovery_flight_size(conn), conn_payload_max(conn), again);
     /* What was sent a short while ago may still arrive (RFC 8985 6.3). */
     uint32_t before = clock32(tcp);
     if (rack_on(tcp, conn) && extension->rack.rtt) {
@@ -546,7 +406,7 @@ void loss_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *
         before -= extension->rack.rtt + rack_window(&extension->rack, board, &view);
     }
     scoreboard_forget(board, tcp->base, before);
-    enter_again(conn, extension);
+    recovery_enter_again(conn, extension);
     if (tcp->config.undo && tcp->config.frto && first && !again && !(conn->flags & CONN_TIMESTAMPS))
         extension->undo.frto = FRTO_FIRST;
 }
@@ -556,11 +416,13 @@ void loss_reordering_over(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ext
     detect(tcp, conn, extension, &ack);
     if (ack.loss.segments) {
         if (extension->recovery == RECOVERY_NONE)
-            enter_fast(tcp, conn, extension, 0);
+            recovery_enter_fast(tcp, conn, extension, 0);
+        else if (extension->recovery == RECOVERY_FAST)
+            reduce_again(tcp, conn, extension, &ack.loss, 0);
         if (extension->recovery == RECOVERY_FAST)
-            govern(tcp, conn, extension, 0, false);
+            recovery_govern(tcp, conn, extension, 0, false);
     }
-    arm(tcp, conn, extension, ack.loss.timeout);
+    timeout_arm(tcp, conn, extension, ack.loss.timeout);
 }
 
 void loss_probe_due(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
@@ -568,16 +430,16 @@ void loss_probe_due(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
     extension->probe.out = true;
     extension->probe.end = conn->snd_nxt;
     /* Whatever becomes of the probe, the retransmission timer is the last resort. */
-    restart_timeout(tcp, conn, extension);
-    arm(tcp, conn, extension, 0);
+    timeout_restart(tcp, conn, extension);
+    timeout_arm(tcp, conn, extension, 0);
 }
 
 void loss_resend(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
     scoreboard_lose_all(&extension->sent, tcp->base);
-    enter_again(conn, extension);
+    recovery_enter_again(conn, extension);
     extension->undo.state = UNDO_OFF;
-    restart_timeout(tcp, conn, extension);
-    arm(tcp, conn, extension, 0);
+    timeout_restart(tcp, conn, extension);
+    timeout_arm(tcp, conn, extension, 0);
     conn_touch(tcp, conn);
 }
 
@@ -598,10 +460,10 @@ void loss_sent(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *ext
     bool again = seq_lt(seq, before);
     if (before == conn->snd_una) {
         extension->stalled = fast_tick(tcp);
-        restart_timeout(tcp, conn, extension);
+        timeout_restart(tcp, conn, extension);
     } else if (again && seq == conn->snd_una && conn->flags & CONN_SACK) {
         /* RACK finds out when it is lost again; the timer is for when nothing arrives at all. */
-        restart_timeout(tcp, conn, extension);
+        timeout_restart(tcp, conn, extension);
     }
     scoreboard_sent(&extension->sent, &tcp->sent_memory, seq, end, clock32(tcp));
     extension->flags &= (uint8_t)~EXTENSION_FORCE;
@@ -619,5 +481,5 @@ void loss_sent_all(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension 
     conn->last_sent = fast_tick(tcp);
     if (extension->timer == TIMER_REORDERING && timer_fast_running(conn))
         return;
-    arm(tcp, conn, extension, 0);
+    timeout_arm(tcp, conn, extension, 0);
 }

@@ -27,11 +27,6 @@
 #include "dataplane/tcp/header.h"
 #include "dataplane/tcp/stack.h"
 
-enum {
-    LOSS_PTO_INITIAL_US = 1000000, /* RFC 8985 7.2: without a round trip sample */
-    LOSS_ACK_DELAY_US = 200000,    /* TLP.max_ack_delay: by which peers delay ACKs at most */
-};
-
 static inline uint32_t loss_pipe(const struct tcp *tcp, const struct tcp_conn *conn,
                                  const struct tcp_extension *extension) {
     const struct scoreboard *board = &extension->sent;

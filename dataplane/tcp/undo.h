@@ -32,6 +32,7 @@ enum undo_frto {
 struct undo {
     uint32_t cwnd, ssthresh, w_max; /* before */
     uint32_t una;                   /* nothing before it was sent again in this episode */
+    uint32_t until;                 /* recovery is over, and D-SACKs have come by this SND.UNA */
     uint32_t timestamp;             /* of the first retransmission */
     uint16_t again;                 /* segments sent again that did not arrive twice so far */
     uint8_t state;                  /* enum undo_state */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Loss recovery with a peer that sends SACK: RFC 6675, 8985, 9937, 2883, 3522; and F-RTO, RFC 5682,
  * with one that does not. The flight is drawn in segments; x is lost, [ ] was sacked. */
-#include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/timeout.h"
 #include "tests/unit/tcp/world_test.h"
 
 enum { MSS = 1348, MS = 1000, SECOND = 1000000, RTT = 50 * MS };
@@ -163,7 +163,7 @@ static void a_lost_tail_is_probed_before_the_timeout(void **state) {
     struct tcp_conn *conn = over_a_path(world, &peer);
     announce(world, conn, 100);
     send_all(world, &peer);
-    world_wait(world, 2 * RTT + LOSS_ACK_DELAY_US - 5 * MS);
+    world_wait(world, 2 * RTT + TIMEOUT_ACK_DELAY_US - 5 * MS);
     expect_silence(world);
     world_wait(world, 10 * MS);
     const struct sent *probe = expect_data(world, &peer, 0, 100);
