@@ -127,6 +127,12 @@ static unsigned splits(struct scoreboard *board, void *base, uint32_t seq) {
     return start_of(board, base, i) != seq && !(record(board, base, i)->flags & SENT_SACKED);
 }
 
+/* Room for `more` splits. Joining may take a boundary away that made a split needless: then both
+ * ends of a range may need one. */
+static bool room_to_split(struct scoreboard *board, struct sent_memory *memory, unsigned more) {
+    return board->first + board->count + more <= board->room || make_room(board, memory, 2);
+}
+
 /* Splits the record that `seq` lies within. Needs room. */
 static void split_at(struct scoreboard *board, void *base, uint32_t seq) {
     if (splits(board, base, seq))
@@ -162,14 +168,15 @@ static void sent_new(struct scoreboard *board, struct sent_memory *memory, uint3
 static void sent_again(struct scoreboard *board, struct sent_memory *memory, uint32_t seq,
                        uint32_t end, uint32_t now) {
     void *base = memory->pool->base;
-    unsigned before = splits(board, base, seq), behind = splits(board, base, end);
-    if (make_room(board, memory, before + behind)) {
+    unsigned more = splits(board, base, seq) + splits(board, base, end);
+    bool room = room_to_split(board, memory, more);
+    if (room) {
         split_at(board, base, seq);
         split_at(board, base, end);
-    } else if (before) {
-        return;
     }
     unsigned i = find(board, base, seq);
+    if (!room && start_of(board, base, i) != seq)
+        return;
     struct sent_record *sent = record(board, base, i);
     if (sent->flags & SENT_LOST)
         board->lost -= sent->end - start_of(board, base, i);
@@ -276,7 +283,7 @@ bool scoreboard_sack(struct scoreboard *board, struct sent_memory *memory, uint3
     if (sent->flags & SENT_SACKED && seq_leq(right, sent->end))
         return true;
     unsigned more = splits(board, base, left) + splits(board, base, right);
-    if (more && !make_room(board, memory, more))
+    if (!room_to_split(board, memory, more))
         return false;
     split_at(board, base, left);
     split_at(board, base, right);
@@ -304,7 +311,7 @@ void scoreboard_lose_first(struct scoreboard *board, struct sent_memory *memory,
     if (board->count == 0)
         return;
     if (!(record(board, base, 0)->flags & (SENT_LOST | SENT_SACKED)) &&
-        len < record(board, base, 0)->end - board->una && make_room(board, memory, 1))
+        len < record(board, base, 0)->end - board->una && room_to_split(board, memory, 1))
         split_at(board, base, board->una + len);
     scoreboard_lose(board, base, 0);
 }

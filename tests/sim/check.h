@@ -18,6 +18,8 @@
 static inline const char *check_scoreboard(void *base, struct tcp_extension *extension) {
     struct scoreboard *board = &extension->sent;
     uint32_t at = board->una, sacked = 0, lost = 0;
+    if (board->first + board->count > board->room)
+        return "more records than there is room";
     for (unsigned i = 0; i < board->count; i++) {
         const struct sent_record *sent = scoreboard_record(board, base, i);
         if (!seq_lt(at, sent->end))

@@ -86,6 +86,7 @@ static const struct sent_record *record(struct world *world, unsigned i) {
 static void check(struct world *world) {
     const struct scoreboard *board = &world->board;
     uint32_t at = board->una, sacked = 0, lost = 0, segments = 0;
+    assert_true(board->first + board->count <= board->room);
     for (unsigned i = 0; i < board->count; i++) {
         const struct sent_record *sent = record(world, i);
         assert_true(seq_lt(at, sent->end));
@@ -231,6 +232,19 @@ static void forgetting_drops_what_was_sacked(void **state) {
     check(world);
 }
 
+/* To make room neighbours join, and the block needs the boundary between them. */
+static void a_boundary_that_joining_took_away_is_made_again(void **state) {
+    struct world *world = *state;
+    for (unsigned i = 0; i < SCOREBOARD_FEW; i++)
+        send(world, 2 * i, 2, 100 + i);
+    scoreboard_lose(&world->board, world->pool.base, 0);
+    scoreboard_lose(&world->board, world->pool.base, 1);
+    assert_true(sack(world, 2, 5));
+    assert_int_equal(world->board.sacked, 5 * MSS);
+    assert_int_equal(world->board.lost, 2 * MSS);
+    check(world);
+}
+
 /* Every second segment is lost: holes up to the limit, then blocks are ignored. */
 static void holes_are_told_apart_up_to_the_limit(void **state) {
     struct world *world = *state;
@@ -355,6 +369,7 @@ int main(void) {
         test(what_is_sent_again_may_go_on_with_new_bytes),
         test(three_sacked_segments_make_what_is_before_them_lost),
         test(forgetting_drops_what_was_sacked),
+        test(a_boundary_that_joining_took_away_is_made_again),
         test(holes_are_told_apart_up_to_the_limit),
         test(bursts_beyond_the_limit_join_the_last),
         test(without_memory_a_block_is_ignored_and_bytes_join_the_last),
