@@ -144,6 +144,14 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
                  {[ADMISSION_SYN] = config->tcp.syns, [ADMISSION_CONNECT] = config->tcp.connects},
              .bits4 = (uint8_t)config->tcp.prefix4,
              .bits6 = (uint8_t)config->tcp.prefix6},
+        .congestion = config->tcp.congestion == CONGESTION_CUBIC ? TCP_CUBIC : TCP_NEWRENO,
+        .sack = config->tcp.sack,
+        .rack = config->tcp.rack,
+        .tail_loss_probe = config->tcp.tail_loss_probe,
+        .prr = config->tcp.prr,
+        .undo = config->tcp.undo,
+        .frto = config->tcp.frto,
+        .limited_transmit = config->tcp.limited_transmit,
         .app_size = 128,
     };
     memcpy(tcp->secret, supervisor->tcp_secret, sizeof tcp->secret);

@@ -49,6 +49,7 @@ struct config_auth {
     const char *path; /* password_file */
 };
 
+enum config_congestion { CONGESTION_NEWRENO, CONGESTION_CUBIC };
 enum config_idle { IDLE_SLEEP, IDLE_SPIN };
 enum config_log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
 enum config_log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -86,6 +87,8 @@ struct config {
         uint32_t prefix_syns, prefix_connects, prefix_resets; /* a second; 0 = any */
         uint32_t syns, connects;                              /* a second; 0 = any */
         uint16_t prefix4, prefix6;                            /* bits */
+        enum config_congestion congestion;
+        bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     } tcp;
     struct {
         uint32_t packet_size, topic_length, topic_levels, client_id_length, subscriptions;

@@ -2,6 +2,7 @@
 #include "control/config/keys.h"
 
 static const char *const idle_words[] = {"sleep", "spin", NULL};
+static const char *const congestion_words[] = {"newreno", "cubic", NULL};
 static const char *const kind_words[] = {"tap",  "af_packet", "af_xdp", "memif",
                                          "ring", "pci",       NULL};
 static const char *const auth_words[] = {"anonymous", "password_file", NULL};
@@ -160,6 +161,22 @@ static const struct key tcp_keys[] = {
            "SYN segments that one worker answers, from all together."),
     NUMBER(tcp, connects, "0", 0, 10000000, "a second",
            "Connections that one worker opens, for all together."),
+    WORD(tcp, congestion, "cubic", congestion_words,
+         "Congestion control: `cubic` (RFC 9438), or `newreno` (RFC 5681, 6582)."),
+    BOOL(tcp, sack, "true",
+         "Selective acknowledgements (RFC 2018) with clients that use time stamps; `rack` and `tail_loss_probe` need them."),
+    BOOL(tcp, rack, "true",
+         "Find losses by time (RFC 8985) and not by counting segments, so that few segments are enough and reordering is no loss."),
+    BOOL(tcp, tail_loss_probe, "true",
+         "When no answer comes for two round trips, send the last segment again (RFC 8985) before the retransmission time-out is over."),
+    BOOL(tcp, prr, "true",
+         "After a loss let data out evenly (RFC 9937), neither in a burst nor after a pause."),
+    BOOL(tcp, undo, "true",
+         "Give the congestion window back when a retransmission turns out to have been needless, by time stamps (RFC 3522) and D-SACK (RFC 3708)."),
+    BOOL(tcp, frto, "false",
+         "That for clients without time stamps, too (F-RTO, RFC 5682): for paths that stall but hardly lose; under loss it costs more than it gives."),
+    BOOL(tcp, limited_transmit, "true",
+         "Let new data out for the first two duplicate ACKs (RFC 3042)."),
 };
 
 static const struct key mqtt_keys[] = {

@@ -69,7 +69,14 @@
     X(TCP_RESETS_OUT, "tcp.resets_out", COUNT, "RST segments sent.") \
     X(TCP_RETRANSMISSIONS, "tcp.retransmissions", COUNT, "Segments sent again.") \
     X(TCP_RETRANSMISSION_TIMEOUTS, "tcp.retransmission_timeouts", COUNT, "Retransmission timers that ran out.") \
-    X(TCP_FAST_RETRANSMITS, "tcp.fast_retransmits", COUNT, "Losses found by three duplicate ACKs.") \
+    X(TCP_FAST_RETRANSMITS, "tcp.fast_retransmits", COUNT, "Times ACKs showed a loss and fast recovery began.") \
+    X(TCP_RACK_LOST, "tcp.rack_lost", COUNT, "Segments that RACK found lost because later ones had arrived (RFC 8985).") \
+    X(TCP_TAIL_PROBES, "tcp.tail_probes", COUNT, "Tail loss probes sent (RFC 8985).") \
+    X(TCP_TAIL_PROBES_REPAIRED, "tcp.tail_probes_repaired", COUNT, "Tail loss probes that took the place of a lost segment.") \
+    X(TCP_SPURIOUS_TIMEOUTS, "tcp.spurious_timeouts", COUNT, "Retransmission timeouts taken back because the data had arrived, only late.") \
+    X(TCP_SPURIOUS_RECOVERIES, "tcp.spurious_recoveries", COUNT, "Fast recoveries taken back because nothing had been lost.") \
+    X(TCP_DSACKS_IN, "tcp.dsacks_in", COUNT, "ACKs that told of data arrived twice (RFC 2883).") \
+    X(TCP_DSACKS_OUT, "tcp.dsacks_out", COUNT, "ACKs sent that tell of data arrived twice (RFC 2883).") \
     X(TCP_DUPLICATE_ACKS, "tcp.duplicate_acks", COUNT, "Duplicate ACKs received.") \
     X(TCP_OUT_OF_ORDER, "tcp.out_of_order", COUNT, "Segments that arrived ahead of a hole.") \
     X(TCP_CHALLENGE_ACKS, "tcp.challenge_acks", COUNT, "Challenge ACKs (RFC 5961) owed to doubtful segments.") \
@@ -121,6 +128,7 @@
     X(TCP_DROP_ZERO_WINDOW, "tcp.drop_zero_window", DROP, "Segments with data sent into our closed window.") \
     X(TCP_DROP_OUT_OF_ORDER, "tcp.drop_out_of_order", DROP, "Out-of-order segments beyond what one connection may buffer.") \
     X(TCP_DROP_MEMORY, "tcp.drop_memory", DROP, "Segments with data that there was no memory to keep; the peer sends them again.") \
+    X(TCP_DROP_SACK, "tcp.drop_sack", DROP, "SACK options of which a part was ignored for want of memory; duplicate ACKs count instead.") \
     X(TCP_DROP_CHALLENGE, "tcp.drop_challenge", DROP, "Challenge ACKs not sent because the connection had enough of them.") \
     X(TCP_DROP_TIME_WAIT, "tcp.drop_time_wait", DROP, "Segments that a TIME-WAIT record absorbed.") \
     X(TCP_DROP_ENDED, "tcp.drop_ended", DROP, "Segments of a connection that ended a short while ago.")

@@ -91,7 +91,7 @@ struct tcp_conn *conn_create(struct tcp *tcp, const struct conn_open *open) {
     conn->hop = open->segment->hop;
     conn->last_received = conn->created = idle_tick(tcp->now);
     conn->last_sent = fast_tick(tcp);
-    conn->congestion = newreno_start(conn_payload_max(conn));
+    conn->congestion = congestion_start(conn_payload_max(conn));
     wheel_node_init(&conn->fast);
     wheel_node_init(&conn->slow);
     return conn;

@@ -15,7 +15,7 @@
 #ifndef LINEMQ_TCP_CONN_H
 #define LINEMQ_TCP_CONN_H
 
-#include "dataplane/tcp/newreno.h"
+#include "dataplane/tcp/congestion.h"
 #include "dataplane/tcp/tcp.h"
 #include "dataplane/tcp/wheel.h"
 
@@ -46,6 +46,7 @@ enum tcp_conn_flag {
     CONN_ABORT = 1 << 8,      /* RST with the next output; `why` says for which reason */
     CONN_KEEPALIVE = 1 << 9,  /* RFC 9293 3.8.4 */
     CONN_PROBE = 1 << 10,     /* a keep-alive probe goes out with the next output */
+    CONN_REORDERED = 1 << 11, /* the path to the peer was seen to reorder (RFC 8985 6.2) */
 };
 
 /* The first twelve bytes of connections and of records, which share the flow table. */

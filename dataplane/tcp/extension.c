@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/extension.h"
 
+#include <string.h>
+
 #include "dataplane/tcp/stack.h"
 
 struct tcp_extension *extension_attach(struct tcp *tcp, struct tcp_conn *conn) {
@@ -10,10 +12,16 @@ struct tcp_extension *extension_attach(struct tcp *tcp, struct tcp_conn *conn) {
     extension = slab_alloc(&tcp->extensions);
     if (!extension)
         return NULL;
-    *extension = (struct tcp_extension){
-        .recover = conn->snd_una - 1,
-        .stalled = fast_tick(tcp),
-    };
+    /* In parts: for the whole the compiler takes an instruction that costs more than the rest of
+     * this function. */
+    memset(extension, 0, offsetof(struct tcp_extension, rack));
+    extension->prr = (struct prr){0};
+    extension->undo = (struct undo){0};
+    extension->cubic = (struct cubic){0};
+    extension->recover = conn->snd_una - 1;
+    extension->stalled = fast_tick(tcp);
+    rack_init(&extension->rack, conn->srtt);
+    scoreboard_init(&extension->sent, conn->snd_una);
     conn->extension = arena_ref(tcp->base, extension);
     return extension;
 }
@@ -22,7 +30,10 @@ void extension_drop(struct tcp *tcp, struct tcp_conn *conn) {
     struct tcp_extension *extension = conn_extension(tcp, conn);
     if (!extension)
         return;
-    reassembly_clear(&extension->in, tcp->pool);
+    if (extension->in.first)
+        reassembly_clear(&extension->in, tcp->pool);
+    if (extension->sent.more)
+        scoreboard_clear(&extension->sent, &tcp->sent_memory);
     slab_free(&tcp->extensions, extension);
     conn->extension = 0;
 }
@@ -30,6 +41,6 @@ void extension_drop(struct tcp *tcp, struct tcp_conn *conn) {
 void extension_detach_idle(struct tcp *tcp, struct tcp_conn *conn) {
     struct tcp_extension *extension = conn_extension(tcp, conn);
     if (extension && conn->snd_una == conn_send_limit(conn) && extension->in.chunks == 0 &&
-        !(extension->flags & EXTENSION_FIN))
+        !(extension->flags & (EXTENSION_FIN | EXTENSION_TWICE)))
         extension_drop(tcp, conn);
 }

@@ -2,7 +2,7 @@
 #include "dataplane/tcp/input.h"
 
 #include "dataplane/tcp/accept.h"
-#include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/ack.h"
 #include "dataplane/tcp/receive.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
@@ -18,9 +18,9 @@ enum {
 /* TS.Recent counts for nothing after 24 days of silence (RFC 7323 5.5). */
 #define PAWS_IDLE_MAX (UINT64_C(24) * 24 * 3600 * 1000000 >> TCP_IDLE_SHIFT)
 
-/* Challenge ACKs are limited for each connection by itself: a limit that connections share tells a
- * stranger how often others were challenged. The byte holds period and count. */
-static void challenge(struct tcp *tcp, struct tcp_conn *conn) {
+/* They are limited for each connection by itself: a limit that connections share tells a stranger
+ * how often others were challenged. The byte holds period and count. */
+void conn_challenge(struct tcp *tcp, struct tcp_conn *conn) {
     uint8_t period = (uint8_t)(tcp->now >> CHALLENGE_SHIFT & (CHALLENGE_PERIODS - 1));
     uint8_t sent = conn->challenge >> 4 == period ? conn->challenge & 15 : 0;
     if (sent >= CHALLENGES_MAX) {
@@ -38,7 +38,7 @@ static void unacceptable(struct tcp *tcp, struct tcp_conn *conn, uint32_t segmen
     if (segment_length)
         conn_owe_ack(tcp, conn);
     else
-        challenge(tcp, conn);
+        conn_challenge(tcp, conn);
 }
 
 /* RFC 9293 3.10.7.4, table 6, exactly. */
@@ -67,112 +67,6 @@ static bool check_timestamp(struct tcp *tcp, struct tcp_conn *conn,
     return false;
 }
 
-/* An RTT sample from the ACK, if it gives one (RFC 6298 3, RFC 7323 4.1); then the timeout is no
- * longer backed off. Before snd_una moves. */
-static void sample(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                   const struct tcp_header *header) {
-    uint32_t mss = conn_payload_max(conn);
-    uint32_t microseconds, expected = 1;
-    if (conn->flags & CONN_TIMESTAMPS) {
-        uint32_t ticks = timestamp_now(tcp, conn->ts_offset) - header->options.tsecr;
-        uint64_t rtt = (uint64_t)ticks << TCP_FAST_SHIFT;
-        /* An echo of what was not sent, or absurdly old. */
-        if (rtt > tcp->rto_limits.max)
-            return;
-        microseconds = (uint32_t)rtt;
-        expected = (conn_flight(conn) + 2 * mss - 1) / (2 * mss);
-    } else if (extension->flags & EXTENSION_TIMED && seq_gt(header->ack, extension->timed_seq)) {
-        extension->flags &= (uint8_t)~EXTENSION_TIMED;
-        microseconds = (uint32_t)tcp->now - extension->timed_at;
-    } else {
-        return;
-    }
-    rto_sample(&conn->srtt, &conn->rttvar, microseconds, expected ? expected : 1);
-    conn->backoff = 0;
-}
-
-/* SND.WND and its kin. `duplicate` is set when the window is the one we knew. */
-static void update_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                          const struct tcp_header *header) {
-    if (seq_lt(header->seq, conn->snd_wl1))
-        return;
-    uint16_t before = conn->snd_wnd;
-    conn->snd_wl1 = header->seq;
-    conn->snd_wnd = header->wnd;
-    conn_window_seen(conn, header->wnd);
-    if (before && !header->wnd) {
-        count(tcp->counters, COUNTER_TCP_ZERO_WINDOWS);
-        if (conn->zero_windows < UINT8_MAX)
-            conn->zero_windows++;
-    } else if (!before && header->wnd) {
-        if (extension && conn_flight(conn))
-            loss_window_opened(tcp, conn, extension);
-        else
-            timer_fast_stop(conn);
-        conn->backoff = 0;
-    }
-    if (header->wnd > before && conn->snd_nxt != conn_send_limit(conn))
-        conn_touch(tcp, conn);
-    /* A peer that answers with a closed window is alive (RFC 9293 3.8.6.1). */
-    if (!header->wnd && extension)
-        extension->stalled = fast_tick(tcp);
-}
-
-/* The ACK covers something new. */
-static void acknowledged(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
-                         const struct tcp_header *header) {
-    uint32_t acked = header->ack - conn->snd_una;
-    bool fin = conn_fin_pending(conn) && header->ack == conn->snd_end + 1;
-    sample(tcp, conn, extension, header);
-    conn->snd_una = header->ack;
-    loss_acked(tcp, conn, extension, acked);
-    if (fin) {
-        /* 3.10.7.4, fifth check: our FIN is acknowledged. */
-        conn->snd_end = conn->snd_una;
-        if (conn->state == TCP_STATE_FIN_WAIT_1)
-            conn->state = TCP_STATE_FIN_WAIT_2;
-        else if (conn->state == TCP_STATE_CLOSING)
-            conn->state = TCP_STATE_TIME_WAIT;
-    }
-    if (acked > fin)
-        tcp->app.acknowledged(tcp->app.app, conn, acked - fin);
-    if (fin && conn->state == TCP_STATE_LAST_ACK) {
-        conn_die(tcp, conn, TCP_CLOSED_ORDERLY);
-        return;
-    }
-    if (conn->state == TCP_STATE_TIME_WAIT || conn->snd_nxt != conn_send_limit(conn) ||
-        (extension->recovery != RECOVERY_NONE && conn_flight(conn)))
-        conn_touch(tcp, conn);
-    extension_detach_idle(tcp, conn);
-}
-
-/* 3.10.7.4, fifth check. False: the segment ends here. */
-static bool check_ack(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *header,
-                      uint32_t segment_length) {
-    /* RFC 5961 5: nothing that was never sent, and nothing older than a window. */
-    uint32_t oldest = conn->snd_una - conn_send_window_max(conn);
-    if (seq_gt(header->ack, conn->snd_nxt) || seq_lt(header->ack, oldest)) {
-        count(tcp->counters, COUNTER_TCP_DROP_BAD_ACK);
-        challenge(tcp, conn);
-        return false;
-    }
-    if (seq_lt(header->ack, conn->snd_una))
-        return true;
-    struct tcp_extension *extension = conn_extension(tcp, conn);
-    uint16_t window_before = conn->snd_wnd;
-    update_window(tcp, conn, extension, header);
-    if (header->ack != conn->snd_una) {
-        acknowledged(tcp, conn, extension, header);
-    } else if (conn_flight(conn) && segment_length == 0 && header->wnd == window_before &&
-               header->wnd) {
-        count(tcp->counters, COUNTER_TCP_DUPLICATE_ACKS);
-        if (conn->duplicate_acks < UINT16_MAX)
-            conn->duplicate_acks++;
-        loss_duplicate(tcp, conn, extension);
-    }
-    return conn->state != TCP_STATE_CLOSED;
-}
-
 /* Payload and FIN cut to what the window takes. */
 static void take_text(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *header) {
     uint32_t seq = header->seq, len = header->len;
@@ -182,6 +76,7 @@ static void take_text(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
         return;
     if (seq_lt(seq, conn->rcv_nxt)) {
         uint32_t old = conn->rcv_nxt - seq;
+        receive_twice(tcp, conn, seq, seq + (old < len ? old : len));
         if (old > len) {
             conn_owe_ack(tcp, conn);
             return;
@@ -216,7 +111,7 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
      * ACK with a RST that is exactly right. */
     if ((header->flags & (TCP_SYN | TCP_RST)) == TCP_SYN) {
         count(tcp->counters, COUNTER_TCP_DROP_SYN);
-        challenge(tcp, conn);
+        conn_challenge(tcp, conn);
         return;
     }
     if (!check_timestamp(tcp, conn, header))
@@ -234,6 +129,8 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
             return;
         }
         count(tcp->counters, COUNTER_TCP_DROP_OUT_OF_WINDOW);
+        if (header->len && seq_leq(header->seq + header->len, conn->rcv_nxt))
+            receive_twice(tcp, conn, header->seq, header->seq + header->len);
         unacceptable(tcp, conn, segment_length);
         return;
     }
@@ -242,7 +139,7 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
     if (header->flags & TCP_RST) {
         if (header->seq != conn->rcv_nxt) {
             count(tcp->counters, COUNTER_TCP_DROP_RST);
-            challenge(tcp, conn);
+            conn_challenge(tcp, conn);
             return;
         }
         count(tcp->counters, COUNTER_TCP_RESETS_IN);
@@ -255,7 +152,7 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
         count(tcp->counters, COUNTER_TCP_DROP_NO_ACK);
         return;
     }
-    if (!check_ack(tcp, conn, header, segment_length))
+    if (!ack_input(tcp, conn, header, segment_length))
         return;
     /* TS.Recent is that of the earliest segment not yet acknowledged (RFC 7323 4.3): with an ACK
      * owed, that one has been here. A segment whose ACK is refused leaves nothing behind. */

@@ -10,4 +10,7 @@
 void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment *segment,
                 const struct tcp_header *header);
 
+/* A challenge ACK (RFC 5961) is owed, unless there were enough of them. */
+void conn_challenge(struct tcp *tcp, struct tcp_conn *conn);
+
 #endif

@@ -38,6 +38,9 @@ void tcp_options_parse(struct tcp_options *options, const uint8_t *bytes, size_t
         } else if (syn && kind == TCP_OPTION_WSCALE && size == 3) {
             options->has_wscale = true;
             options->wscale = *value > TCP_WSCALE_MAX ? TCP_WSCALE_MAX : *value;
+        } else if (!syn && kind == TCP_OPTION_SACK && size >= 10 && size % 8 == 2) {
+            options->sack = value;
+            options->sack_count = (uint8_t)(size / 8);
         } else if (syn && kind == TCP_OPTION_SACK_PERMITTED && size == 2) {
             options->sack_permitted = true;
         }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dataplane/base/bytes.h"
+
 enum {
     TCP_OPTION_END = 0,
     TCP_OPTION_NOP = 1,
@@ -24,7 +26,7 @@ enum {
     TCP_OPTIONS_MAX = 40,
     TCP_TIMESTAMP_BYTES = 12, /* as we send it, with its two NOPs */
     TCP_WSCALE_MAX = 14,      /* RFC 7323 2.3: larger ones mean 14 */
-    TCP_SACK_BLOCKS_MAX = 3,  /* what fits beside time stamps */
+    TCP_SACK_BLOCKS_MAX = 3,  /* what fits beside time stamps; a peer's may be four without */
 };
 
 struct tcp_options {
@@ -32,11 +34,20 @@ struct tcp_options {
     uint8_t wscale; /* at most TCP_WSCALE_MAX */
     uint16_t mss;
     uint32_t tsval, tsecr;
+    uint8_t sack_count;  /* blocks of the SACK option */
+    const uint8_t *sack; /* the first of them, where it stands in the segment */
 };
 
 struct tcp_sack_block {
     uint32_t left, right; /* right is the first sequence number not in the block */
 };
+
+/* Block i of options->sack_count. */
+static inline struct tcp_sack_block tcp_options_sack(const struct tcp_options *options,
+                                                     unsigned i) {
+    const uint8_t *at = options->sack + 8 * i;
+    return (struct tcp_sack_block){.left = load_be32(at), .right = load_be32(at + 4)};
+}
 
 /* Reads `len` bytes of options. An option that does not fit ends the list: what stood before it
  * counts, as it does elsewhere. Options that belong on a SYN are read only with `syn`. */

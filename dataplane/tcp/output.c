@@ -37,10 +37,14 @@ static size_t put_options(const struct tcp *tcp, const struct tcp_conn *conn, ui
         len = tcp_options_put_timestamp(options, timestamp_now(tcp, conn->ts_offset),
                                         conn->ts_recent);
     const struct tcp_extension *extension = conn_extension(tcp, conn);
-    if (sack && conn->flags & CONN_SACK && extension && extension->in.chunks) {
+    if (sack && conn->flags & CONN_SACK && extension) {
         struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
-        unsigned count = reassembly_blocks(&extension->in, tcp->pool, conn->rcv_nxt,
-                                           extension->recent, blocks, TCP_SACK_BLOCKS_MAX);
+        unsigned count = 0;
+        if (extension->flags & EXTENSION_TWICE)
+            blocks[count++] = extension->twice;
+        if (extension->in.chunks)
+            count += reassembly_blocks(&extension->in, tcp->pool, conn->rcv_nxt, extension->recent,
+                                       blocks + count, TCP_SACK_BLOCKS_MAX - count);
         if (count)
             len += tcp_options_put_sack(options + len, blocks, count);
     }
@@ -78,7 +82,6 @@ static bool emit_data(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensi
                       uint32_t seq, uint32_t len, bool fin) {
     uint8_t flags =
         TCP_ACK | (fin ? TCP_FIN : 0) | (len && seq + len == conn->snd_end ? TCP_PSH : 0);
-    bool again = seq_lt(seq, conn->snd_nxt);
     uint32_t end = seq + len + fin;
     /* SND.NXT moves first, so that whoever looks on from the link sees the segment in flight. */
     uint32_t before = conn->snd_nxt;
@@ -87,44 +90,13 @@ static bool emit_data(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensi
         conn->snd_nxt = before;
         return false;
     }
-    if (before == conn->snd_una)
-        extension->stalled = fast_tick(tcp);
-    if (again) {
-        count(tcp->counters, COUNTER_TCP_RETRANSMISSIONS);
-        if (conn->fast.user < UINT16_MAX)
-            conn->fast.user++;
-    } else if (!(conn->flags & CONN_TIMESTAMPS) && !(extension->flags & EXTENSION_TIMED) &&
-               extension->recovery == RECOVERY_NONE) {
-        extension->flags |= EXTENSION_TIMED;
-        extension->timed_seq = seq;
-        extension->timed_at = (uint32_t)tcp->now;
-    }
-    if (extension->recovery == RECOVERY_AGAIN && seq == extension->resend)
-        extension->resend = end;
-    conn->last_sent = fast_tick(tcp);
-    if (!timer_fast_running(conn))
-        timer_fast_set(tcp, conn, conn_rto(tcp, conn));
+    loss_sent(tcp, conn, extension, seq, end, before);
     return true;
 }
 
 /* FIN goes with the byte before it. */
 static bool fin_at(const struct tcp_conn *conn, uint32_t seq) {
     return conn_fin_pending(conn) && seq == conn->snd_end;
-}
-
-/* Data sent again once by fast recovery. False: no frame. */
-static bool resend_first(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
-    uint32_t len = conn->snd_end - conn->snd_una;
-    uint32_t mss = conn_payload_max(conn);
-    if (len > mss)
-        len = mss;
-    if (len > conn_flight(conn))
-        len = conn_flight(conn);
-    bool fin = fin_at(conn, conn->snd_una + len) && conn_flight(conn) > len;
-    if (conn_flight(conn) && !emit_data(tcp, conn, extension, conn->snd_una, len, fin))
-        return false;
-    extension->flags &= (uint8_t)~EXTENSION_RESEND_FIRST;
-    return true;
 }
 
 /* One byte into the closed window, new or again (RFC 9293 3.8.6.1). False: no frame. */
@@ -144,28 +116,114 @@ static uint32_t min(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
-/* One segment as far as the windows allow; *sent: it went. False: no frame. */
+/* Where the peer's window ends, in bytes from `seq` on. */
+static uint32_t window_room(const struct tcp_conn *conn, uint32_t seq) {
+    uint32_t used = seq - conn->snd_una;
+    return conn_send_window(conn) > used ? conn_send_window(conn) - used : 0;
+}
+
+/* Sends of `range` what fits into a segment and into `room`. *sent: it went. False: no frame. */
+static bool send_range(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                       struct loss_range range, uint32_t room, bool scraps, bool *sent) {
+    uint32_t mss = conn_payload_max(conn);
+    uint32_t left = range.end - range.seq;
+    uint32_t data = conn->snd_end + 1 == range.seq ? 0 : min(left, conn->snd_end - range.seq);
+    uint32_t len = min(min(data, mss), room);
+    *sent = false;
+    /* A window that is nearly used up is not filled with scraps (3.8.6.2.1). */
+    if (len < data && len < mss && !scraps)
+        return true;
+    bool fin = fin_at(conn, range.seq + len) && len < left && len < room;
+    if (len == 0 && !fin)
+        return true;
+    if (seq_gt(range.seq + len + fin, conn->snd_nxt) &&
+        !scoreboard_ready(&extension->sent, &tcp->sent_memory)) {
+        /* What has been sent before has its place already. */
+        count(tcp->counters, COUNTER_TCP_MEMORY_SHORTAGES);
+        len = conn->snd_nxt - range.seq;
+        fin = false;
+        if (len == 0)
+            return true;
+    }
+    *sent = emit_data(tcp, conn, extension, range.seq, len, fin);
+    return *sent;
+}
+
+/* One segment as far as the windows allow, what is lost first; *sent: it went. False: no frame. */
 static bool send_next(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                       bool *sent) {
     *sent = false;
-    uint32_t mss = conn_payload_max(conn);
-    uint32_t seq = loss_next(conn, extension);
-    uint32_t flight = seq - conn->snd_una;
-    uint32_t left = conn_send_limit(conn) - seq;
-    uint32_t window = min(conn->congestion.cwnd, conn_send_window(conn));
-    uint32_t usable = window > flight ? window - flight : 0;
-    if (left == 0 || usable == 0)
+    if (!loss_any_next(conn, extension))
         return true;
-    uint32_t data = seq == conn->snd_end + 1 ? 0 : conn->snd_end - seq;
-    uint32_t len = min(min(data, mss), usable);
-    /* A window that is nearly used up is not filled with scraps (3.8.6.2.1). */
-    if (len < data && len < mss && flight)
+    struct loss_range range = loss_next(tcp, conn, extension);
+    uint32_t pipe = loss_pipe(tcp, conn, extension);
+    uint32_t cwnd = conn->congestion.cwnd;
+    uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
+    if (extension->flags & EXTENSION_FORCE)
+        room = seq_max(room, conn_payload_max(conn));
+    room = min(room, window_room(conn, range.seq));
+    if (room == 0 || range.seq == range.end)
         return true;
-    bool fin = fin_at(conn, seq + len) && len < usable;
-    if (len == 0 && !fin)
+    return send_range(tcp, conn, extension, range, room, pipe == 0, sent);
+}
+
+/* RFC 8985 7.3: new data if there is some and the peer takes it, else the last segment again.
+ * False: no frame. */
+static bool probe_tail(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                       bool *sent) {
+    struct tail_probe *probe = &extension->probe;
+    struct loss_range range = {conn->snd_nxt, conn_send_limit(conn)};
+    *sent = false;
+    if (conn_flight(conn) == 0) {
+        extension->flags &= (uint8_t)~EXTENSION_TAIL_PROBE;
+        probe->out = false;
         return true;
-    *sent = emit_data(tcp, conn, extension, seq, len, fin);
-    return *sent;
+    }
+    probe->again = range.seq == range.end || window_room(conn, range.seq) == 0;
+    if (probe->again) {
+        range.seq = seq_max(conn->snd_una, conn->snd_nxt - conn_payload_max(conn));
+        range.end = conn->snd_nxt;
+    }
+    if (!send_range(tcp, conn, extension, range, window_room(conn, range.seq), true, sent))
+        return false;
+    extension->flags &= (uint8_t)~EXTENSION_TAIL_PROBE;
+    probe->end = conn->snd_nxt;
+    probe->timestamp = timestamp_now(tcp, conn->ts_offset);
+    probe->out = *sent;
+    if (*sent)
+        count(tcp->counters, COUNTER_TCP_TAIL_PROBES);
+    return true;
+}
+
+/* What is due before anything else; *sent counts. False: no frame. */
+static bool send_probes(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
+                        unsigned *sent) {
+    bool went = false;
+    if (extension->flags & EXTENSION_WINDOW_PROBE) {
+        if (!probe_window(tcp, conn, extension))
+            return false;
+        (*sent)++;
+    }
+    if (extension->flags & EXTENSION_TAIL_PROBE) {
+        if (!probe_tail(tcp, conn, extension, &went))
+            return false;
+        *sent += went;
+    }
+    return true;
+}
+
+static enum outcome send_segments(struct tcp *tcp, struct tcp_conn *conn,
+                                  struct tcp_extension *extension, unsigned share, unsigned *sent) {
+    if (extension->flags & (EXTENSION_WINDOW_PROBE | EXTENSION_TAIL_PROBE) &&
+        !send_probes(tcp, conn, extension, sent))
+        return OUTPUT_NO_FRAME;
+    for (bool more = true; more; *sent += more) {
+        if (*sent >= share)
+            return OUTPUT_MORE;
+        if (!send_next(tcp, conn, extension, &more))
+            return OUTPUT_NO_FRAME;
+    }
+    return OUTPUT_DONE;
 }
 
 static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *budget) {
@@ -181,31 +239,13 @@ static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *
     /* RFC 5681 4.1: after a pause the path is unknown again. */
     if (conn_flight(conn) == 0 && (uint64_t)(fast_tick(tcp) - conn->last_sent) << TCP_FAST_SHIFT >
                                       rto_timeout(conn->srtt, conn->rttvar, 0, &tcp->rto_limits))
-        conn->congestion = newreno_restart(conn->congestion, conn_payload_max(conn));
+        congestion_idle(tcp->congestion, &conn->congestion, &extension->cubic,
+                        conn_payload_max(conn));
 
-    unsigned share = min(*budget, OUTPUT_SHARE);
     unsigned sent = 0;
-    enum outcome outcome = OUTPUT_DONE;
-    if (extension->flags & EXTENSION_WINDOW_PROBE) {
-        if (!probe_window(tcp, conn, extension))
-            return OUTPUT_NO_FRAME;
-        sent++;
-    }
-    if (extension->flags & EXTENSION_RESEND_FIRST) {
-        if (!resend_first(tcp, conn, extension))
-            return OUTPUT_NO_FRAME;
-        sent++;
-    }
-    for (bool more = true; more; sent += more) {
-        if (sent >= share) {
-            outcome = OUTPUT_MORE;
-            break;
-        }
-        if (!send_next(tcp, conn, extension, &more)) {
-            outcome = OUTPUT_NO_FRAME;
-            break;
-        }
-    }
+    enum outcome outcome = send_segments(tcp, conn, extension, min(*budget, OUTPUT_SHARE), &sent);
+    if (sent)
+        loss_sent_all(tcp, conn, extension);
     *budget -= min(sent, *budget);
     /* All is acknowledged, more is there and the window is closed: persist. */
     if (conn_flight(conn) == 0 && conn_send_window(conn) == 0 && !timer_fast_running(conn)) {
@@ -213,6 +253,14 @@ static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *
         timer_fast_set(tcp, conn, conn_rto(tcp, conn));
     }
     return outcome;
+}
+
+/* What an ACK without data is numbered: where the next byte goes, but within the peer's window, or
+ * it is not acceptable (RFC 9293 3.10.7.4). That makes a difference when the window shrank. A
+ * probe's byte beyond a closed window may have been taken, so it counts. */
+static uint32_t ack_number(const struct tcp_conn *conn) {
+    uint32_t edge = conn->snd_una + conn_send_window(conn);
+    return seq_lt(edge + 1, conn->snd_nxt) ? edge : conn->snd_nxt;
 }
 
 /* ACKs that nothing has carried. */
@@ -226,9 +274,15 @@ static enum outcome send_acks(struct tcp *tcp, struct tcp_conn *conn, unsigned *
     if (!acks && !(conn->flags & CONN_FIN_SEEN) &&
         window_step(tcp, conn) >= min(tcp->config.window / 2, 2u * tcp->config.mss))
         acks = 1;
-    for (; acks; acks--) {
-        if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_ACK))
+    bool twice = extension && extension->flags & EXTENSION_TWICE;
+    for (acks += twice && !acks; acks; acks--) {
+        if (!emit(tcp, conn, ack_number(conn), 0, TCP_ACK))
             return OUTPUT_NO_FRAME;
+        if (twice) {
+            extension->flags &= (uint8_t)~EXTENSION_TWICE;
+            count(tcp->counters, COUNTER_TCP_DSACKS_OUT);
+            twice = false;
+        }
         *budget -= min(1, *budget);
         if (extension && extension->acks_repeated)
             extension->acks_repeated--;

@@ -38,7 +38,7 @@ static void too_big(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_icm
     count(tcp->counters, COUNTER_TCP_PMTU_LOWERED);
     struct tcp_extension *extension = conn_extension(tcp, conn);
     if (extension)
-        loss_too_big(tcp, conn, extension);
+        loss_resend(tcp, conn, extension);
 }
 
 void tcp_icmp(struct tcp *tcp, const struct tcp_icmp *icmp, uint64_t now) {

@@ -141,6 +141,22 @@ const uint8_t *reassembly_peek(const struct reassembly *in, const struct pool *p
     return chunk->bytes + chunk->offset + skip;
 }
 
+bool reassembly_overlap(const struct reassembly *in, const struct pool *pool, uint32_t seq,
+                        uint32_t end, struct tcp_sack_block *piece) {
+    const struct chunk *chunk = chunk_at(pool, in->first);
+    while (chunk && seq_leq(chunk_end(chunk), seq))
+        chunk = chunk_at(pool, chunk->next);
+    if (!chunk || !seq_lt(chunk->seq, end))
+        return false;
+    piece->left = seq_max(chunk->seq, seq);
+    piece->right = chunk_end(chunk);
+    while ((chunk = chunk_at(pool, chunk->next)) != NULL && chunk->seq == piece->right)
+        piece->right = chunk_end(chunk);
+    if (seq_gt(piece->right, end))
+        piece->right = end;
+    return true;
+}
+
 void reassembly_consume(struct reassembly *in, struct pool *pool, uint32_t seq) {
     struct chunk *chunk;
     while ((chunk = chunk_at(pool, in->first)) != NULL && seq_leq(chunk_end(chunk), seq)) {

@@ -47,6 +47,10 @@ uint32_t reassembly_reach(const struct reassembly *in, const struct pool *pool, 
 const uint8_t *reassembly_peek(const struct reassembly *in, const struct pool *pool, uint32_t seq,
                                uint32_t *len);
 
+/* What of [seq, end) is here already: the first piece without a hole. False: nothing. */
+bool reassembly_overlap(const struct reassembly *in, const struct pool *pool, uint32_t seq,
+                        uint32_t end, struct tcp_sack_block *piece);
+
 /* Forgets all before `seq`. */
 void reassembly_consume(struct reassembly *in, struct pool *pool, uint32_t seq);
 /* Forgets all that begins at or behind `seq`; how many chunks that were. */

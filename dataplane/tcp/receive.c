@@ -79,6 +79,16 @@ static void fin(struct tcp *tcp, struct tcp_conn *conn) {
     }
 }
 
+void receive_twice(struct tcp *tcp, struct tcp_conn *conn, uint32_t left, uint32_t right) {
+    struct tcp_extension *extension =
+        conn->flags & CONN_SACK && left != right ? extension_attach(tcp, conn) : NULL;
+    if (!extension)
+        return;
+    extension->twice = (struct tcp_sack_block){left, right};
+    extension->flags |= EXTENSION_TWICE;
+    conn_touch(tcp, conn);
+}
+
 static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const uint8_t *data,
                          uint32_t len, bool with_fin) {
     count(tcp->counters, COUNTER_TCP_OUT_OF_ORDER);
@@ -96,8 +106,11 @@ static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, c
     }
     /* Each of them is worth a duplicate ACK (RFC 5681 4.2), which is how a peer without SACK counts
      * to three. */
-    if (extension->acks_repeated < NEWRENO_DUPLICATES)
+    if (extension->acks_repeated < DUP_THRESH)
         extension->acks_repeated++;
+    struct tcp_sack_block twice;
+    if (reassembly_overlap(&extension->in, tcp->pool, seq, seq + len, &twice))
+        receive_twice(tcp, conn, twice.left, twice.right);
     /* What is unread is bounded by the window; the limit is for the rest. */
     struct reassembly_limits limits = {
         .memory = tcp->config.out_of_order_max + 2 * extension->unread + REASSEMBLY_CHUNK_MAX,

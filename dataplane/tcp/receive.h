@@ -13,6 +13,10 @@
 void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const uint8_t *data,
                      uint32_t len, bool fin);
 
+/* [left, right) arrived, and had been here before: the peer is told (RFC 2883), if there is memory
+ * to remember it until the next ACK. */
+void receive_twice(struct tcp *tcp, struct tcp_conn *conn, uint32_t left, uint32_t right);
+
 /* Offers what is unread, unless the application paused; discards it after tcp_close. */
 void receive_deliver(struct tcp *tcp, struct tcp_conn *conn);
 

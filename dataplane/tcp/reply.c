@@ -60,10 +60,10 @@ void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
     if (theirs->has_timestamp) {
         ours.has_timestamp = true;
         ours.has_wscale = theirs->has_wscale;
-        ours.sack_permitted = theirs->sack_permitted;
+        ours.sack_permitted = theirs->sack_permitted && tcp->config.sack;
         ours.tsval = cookie_timestamp(timestamp_now(tcp, base.ts_offset),
                                       theirs->has_wscale ? theirs->wscale : COOKIE_WSCALE_NONE,
-                                      theirs->sack_permitted);
+                                      ours.sack_permitted);
         ours.tsecr = theirs->tsval;
     }
     struct reply reply = {

@@ -8,6 +8,7 @@
 #ifndef LINEMQ_TCP_REPORT_H
 #define LINEMQ_TCP_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TCP_REPORT_DROPS = 4 };
@@ -28,6 +29,13 @@ struct tcp_report {
     uint32_t srtt, rttvar, rto, cwnd, ssthresh, in_flight, snd_wnd, rcv_wnd;
     uint32_t retransmissions, out_of_order, zero_windows, duplicate_acks;
     uint32_t send_queue, receive_queue;
+    /* Loss recovery; the four byte counts are 0 with nothing in flight. */
+    uint32_t pipe, sacked, lost; /* of in_flight: in the network, arrived, to be sent again */
+    uint32_t min_rtt;            /* 0 = not known; of the present flight */
+    uint8_t recovery;            /* tcp_recovery_name */
+    uint8_t backoff;             /* doublings of the timeout */
+    bool reordering;             /* the path was seen to reorder */
+    const char *congestion;      /* name of the algorithm */
     uint64_t age, idle, bytes_in, bytes_out;
     struct tcp_report_drop drops[TCP_REPORT_DROPS]; /* the latest first */
 };

@@ -34,6 +34,8 @@ struct tcp {
     struct rto_limits rto_limits;
     struct admission admission;
     struct pressure pressure;
+    const struct congestion_algorithm *congestion;
+    struct sent_memory sent_memory; /* of scoreboards */
 
     /* The touched list: refs in a ring of a power of two. A connection is on it at most once, and
      * is never freed while it is, so connections_max entries are enough. */

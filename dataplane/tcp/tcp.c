@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "dataplane/base/siphash.h"
+#include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/timer.h"
 #include "dataplane/tcp/tuple.h"
@@ -32,6 +33,8 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
     tcp->counters = counters;
     tcp->pool = pool;
     tcp->base = pool->base;
+    tcp->sent_memory.pool = pool;
+    tcp->congestion = config->congestion == TCP_CUBIC ? &congestion_cubic : &congestion_newreno;
     tcp->now = now;
     tcp->rto_limits = (struct rto_limits){.min = config->rto_min_ms * 1000,
                                           .max = config->rto_max_ms * 1000,
@@ -172,6 +175,15 @@ const char *tcp_state_name(unsigned state) {
     return state < sizeof names / sizeof *names ? names[state] : "?";
 }
 
+const char *tcp_recovery_name(unsigned recovery) {
+    static const char *const names[] = {
+        [RECOVERY_NONE] = "none",
+        [RECOVERY_FAST] = "fast recovery",
+        [RECOVERY_AGAIN] = "after a timeout",
+    };
+    return recovery < sizeof names / sizeof *names ? names[recovery] : "?";
+}
+
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                      uint64_t now) {
     const struct tcp_extension *extension = conn_extension(tcp, conn);
@@ -192,6 +204,14 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
         .duplicate_acks = conn->duplicate_acks,
         .send_queue = tcp_unacknowledged(conn),
         .receive_queue = extension ? extension->unread : 0,
+        .pipe = extension ? loss_pipe(tcp, conn, extension) : 0,
+        .sacked = extension ? extension->sent.sacked : 0,
+        .lost = extension ? extension->sent.lost : 0,
+        .min_rtt = extension ? extension->rack.min_rtt : 0,
+        .recovery = extension ? extension->recovery : RECOVERY_NONE,
+        .backoff = conn->backoff,
+        .reordering = conn->flags & CONN_REORDERED,
+        .congestion = tcp->congestion->name,
         .age = (uint64_t)(idle_tick(now) - conn->created) << TCP_IDLE_SHIFT,
         .idle = (uint64_t)(idle_tick(now) - conn->last_received) << TCP_IDLE_SHIFT,
         .bytes_in = conn->rcv_nxt - conn->irs,
@@ -212,6 +232,6 @@ void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
         .flow_bytes = flow_bytes(&tcp->flow),
         .connection_bytes =
             span_bytes(&tcp->conns) + span_bytes(&tcp->addresses) + span_bytes(&tcp->records),
-        .extension_bytes = span_bytes(&tcp->extensions),
+        .extension_bytes = span_bytes(&tcp->extensions) + tcp->sent_memory.bytes,
     };
 }

@@ -95,6 +95,8 @@ struct tcp_app {
     void *app;
 };
 
+enum tcp_congestion { TCP_NEWRENO, TCP_CUBIC };
+
 struct tcp_config {
     uint32_t connections_max;
     uint32_t window; /* receive window advertised, bytes, at most 65535 */
@@ -108,7 +110,12 @@ struct tcp_config {
     uint8_t secret[16];    /* cookies, ISN (RFC 6528), time stamp offsets: equal on all workers */
     uint8_t flow_key[16];  /* flow table */
     uint16_t ports[16];    /* listening, 0 ends the list */
-    size_t app_size;       /* bytes of the application's part, at most 128 */
+    enum tcp_congestion congestion;
+    /* Loss recovery, each by itself: SACK (RFC 2018, 6675; without it the next two are off), RACK
+     * and tail loss probes (RFC 8985), PRR (RFC 9937), undoing what was no loss (RFC 3522, 3708),
+     * the same without time stamps (RFC 5682), limited transmit (RFC 3042). */
+    bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
+    size_t app_size; /* bytes of the application's part, at most 128 */
 
     struct admission_limits admission;
 };
@@ -203,6 +210,7 @@ void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct t
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                      uint64_t now);
 const char *tcp_state_name(unsigned state);
+const char *tcp_recovery_name(unsigned recovery);
 
 /* Keyed hash of a tuple, the same for a connection's life: chooses flow bucket, and owner where the
  * NIC did not. */

@@ -11,10 +11,13 @@ static uint64_t fast_time(const struct tcp *tcp, uint32_t tick) {
     return (uint64_t)((int64_t)(tcp->now >> TCP_FAST_SHIFT) + ahead) << TCP_FAST_SHIFT;
 }
 
+void timer_fast_at(struct tcp *tcp, struct tcp_conn *conn, uint32_t tick) {
+    conn->fast_at = tick;
+    wheel_hasten(&tcp->fast, conn_ref(tcp, conn), fast_time(tcp, tick));
+}
+
 void timer_fast_set(struct tcp *tcp, struct tcp_conn *conn, uint32_t delay) {
-    uint32_t at = (uint32_t)((tcp->now + delay) >> TCP_FAST_SHIFT) + 1;
-    conn->fast_at = at ? at : 1;
-    wheel_hasten(&tcp->fast, conn_ref(tcp, conn), fast_time(tcp, conn->fast_at));
+    timer_fast_at(tcp, conn, timer_fast_tick(tcp, delay));
 }
 
 uint32_t timer_slow_tick(uint64_t when) {
@@ -36,12 +39,34 @@ void timer_remove(struct tcp *tcp, struct tcp_conn *conn) {
 /* Data in flight or a closed window: the peer has been silent for too long. */
 static bool given_up(struct tcp *tcp, struct tcp_conn *conn,
                      const struct tcp_extension *extension) {
+    /* A peer that was not asked lately did not refuse to answer: nobody ran this timer meanwhile (a
+     * virtual machine was suspended). It is asked once more first. */
+    uint64_t asked = (uint64_t)(fast_tick(tcp) - conn->last_sent) << TCP_FAST_SHIFT;
+    if (asked > 2ull * conn_rto(tcp, conn))
+        return false;
     uint64_t silent = (uint64_t)(fast_tick(tcp) - extension->stalled) << TCP_FAST_SHIFT;
     if (silent < (uint64_t)tcp->config.give_up_ms * 1000)
         return false;
     count(tcp->counters, COUNTER_TCP_TIMED_OUT);
     conn_die(tcp, conn, TCP_CLOSED_TIMEOUT);
     return true;
+}
+
+/* The retransmission timer, or the persist timer of a closed window. */
+static void timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension) {
+    if (given_up(tcp, conn, extension))
+        return;
+    if (conn_send_window(conn) == 0) {
+        extension->flags |= EXTENSION_WINDOW_PROBE;
+    } else {
+        pmtu_timeout(tcp, conn, extension);
+        loss_timeout(tcp, conn, extension);
+    }
+    if (conn->backoff < 15)
+        conn->backoff++;
+    extension->timer = TIMER_RETRANSMISSION;
+    extension->rto_at = timer_fast_tick(tcp, conn_rto(tcp, conn));
+    timer_fast_at(tcp, conn, extension->rto_at);
 }
 
 static void fast_fire(struct tcp *tcp, struct tcp_conn *conn) {
@@ -54,17 +79,14 @@ static void fast_fire(struct tcp *tcp, struct tcp_conn *conn) {
     bool closed_window = conn_send_window(conn) == 0;
     if (!closed_window && conn_flight(conn) == 0)
         return;
-    if (given_up(tcp, conn, extension))
-        return;
-    if (closed_window) {
-        extension->flags |= EXTENSION_WINDOW_PROBE;
-    } else {
-        pmtu_timeout(tcp, conn, extension);
-        loss_timeout(tcp, conn, extension);
-    }
-    if (conn->backoff < 15)
-        conn->backoff++;
-    timer_fast_set(tcp, conn, conn_rto(tcp, conn));
+    if (extension->timer == TIMER_RETRANSMISSION || conn_flight(conn) == 0)
+        timeout(tcp, conn, extension);
+    else if (closed_window)
+        loss_sent_all(tcp, conn, extension);
+    else if (extension->timer == TIMER_REORDERING)
+        loss_reordering_over(tcp, conn, extension);
+    else
+        loss_probe_due(tcp, conn, extension);
 }
 
 static void fast_visit(void *argument, uint32_t ref) {

@@ -6,6 +6,11 @@
  * fast (ticks of 1.024 ms)
  *   retransmission  Data or FIN is in flight and no ACK came for RTO: it or its ACK was lost (RFC
  *                   6298). Gives up after give_up_ms (R2, RFC 9293 3.8.3).
+ *   tail probe      Data is in flight and no ACK came for two round trips: the last of it may be
+ *                   lost, and nothing comes behind it that would show that (RFC 8985 7). Before the
+ *                   retransmission timer, and instead of it.
+ *   reordering      Something arrived that was sent after something that did not; if that does not
+ *                   follow soon, it is lost (RFC 8985 6.3).
  *   persist         The peer's window is closed and there is something to send: the update that
  *                   opens it may have been lost, so probe (RFC 9293 3.8.6.1). Never gives up while
  *                   probes are answered.
@@ -39,6 +44,12 @@ enum {
 
 /* The fast timer fires `delay` microseconds from now, instead of when it was to fire. */
 void timer_fast_set(struct tcp *tcp, struct tcp_conn *conn, uint32_t delay);
+/* That as a fast tick; at a fast tick. */
+static inline uint32_t timer_fast_tick(const struct tcp *tcp, uint32_t delay) {
+    uint32_t at = (uint32_t)((tcp->now + delay) >> TCP_FAST_SHIFT) + 1;
+    return at ? at : 1;
+}
+void timer_fast_at(struct tcp *tcp, struct tcp_conn *conn, uint32_t tick);
 static inline bool timer_fast_running(const struct tcp_conn *conn) {
     return conn->fast_at != 0;
 }

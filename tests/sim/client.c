@@ -10,8 +10,10 @@
 
 enum { RTO_FIRST = 500000, RTO_MAX = 8000000, CWND_FIRST = 10, CWND_MAX = 40 };
 
-static uint32_t clock_of(uint64_t now) {
-    return (uint32_t)(now / 1000 + 77);
+static uint32_t clock_of(const struct sim_client *client, uint64_t now) {
+    return (uint32_t)(now / 1000 +
+                      (uint64_t)((int64_t)(now / 1000) * client->plan.drift / 1000000) +
+                      client->plan.clock);
 }
 
 static uint32_t unread(const struct sim_client *client) {
@@ -49,7 +51,18 @@ static void send(struct sim_client *client, uint8_t flags, uint32_t seq, uint32_
         }
     }
     if (flags & TCP_SYN ? client->plan.timestamps : client->timestamps)
-        at += tcp_options_put_timestamp(bytes + at, clock_of(now), client->ts_recent);
+        at += tcp_options_put_timestamp(bytes + at, clock_of(client, now), client->ts_recent);
+    if (client->sack && len == 0 && (client->has_twice || client->ranges_count)) {
+        struct tcp_sack_block blocks[TCP_SACK_BLOCKS_MAX];
+        unsigned count = 0;
+        if (client->has_twice)
+            blocks[count++] = client->twice;
+        for (unsigned i = 0; i < client->ranges_count && count < TCP_SACK_BLOCKS_MAX; i++)
+            blocks[count++] = client->ranges[i];
+        client->has_twice = false;
+        at += tcp_options_put_sack(bytes + at, blocks, count);
+    }
+    client->ack_at = 0;
     uint32_t wnd = window(client);
     if (!(flags & TCP_SYN) && client->shift >= 0 && client->plan.wscale > 0)
         wnd >>= client->plan.wscale;
@@ -151,9 +164,66 @@ static void read_some(struct sim_client *client, uint64_t now) {
         send_ack(client, now);
 }
 
+/* [left, right) is out of order: in front of the ranges, with what touches it. */
+static void add_range(struct sim_client *client, uint32_t left, uint32_t right) {
+    struct tcp_sack_block kept[CLIENT_RANGES + 1];
+    unsigned count = 1;
+    for (unsigned i = 0; i < client->ranges_count; i++) {
+        struct tcp_sack_block range = client->ranges[i];
+        if (seq_leq(range.left, right) && seq_geq(range.right, left)) {
+            left = seq_lt(range.left, left) ? range.left : left;
+            right = seq_max(range.right, right);
+        } else {
+            kept[count++] = range;
+        }
+    }
+    kept[0] = (struct tcp_sack_block){left, right};
+    client->ranges_count = count < CLIENT_RANGES ? count : CLIENT_RANGES;
+    memcpy(client->ranges, kept, client->ranges_count * sizeof kept[0]);
+}
+
+static void drop_ranges(struct sim_client *client) {
+    unsigned count = 0;
+    for (unsigned i = 0; i < client->ranges_count; i++)
+        if (seq_gt(client->ranges[i].left, client->rcv_nxt))
+            client->ranges[count++] = client->ranges[i];
+    client->ranges_count = count;
+}
+
+/* It may: SACK is advice (RFC 2018 8). */
+static void renege(struct sim_client *client) {
+    memset(client->here, 0, sizeof client->here);
+    client->ranges_count = 0;
+}
+
+static void note_segment(struct sim_client *client, const struct tcp_header *header) {
+    uint32_t left = header->seq, right = header->seq + header->len;
+    uint32_t at = (left - client->irs - 1) % CLIENT_BUFFER;
+    if (header->len == 0)
+        return;
+    if (seq_lt(left, client->rcv_nxt)) {
+        client->twice.left = left;
+        client->twice.right = seq_lt(right, client->rcv_nxt) ? right : client->rcv_nxt;
+        client->has_twice = true;
+        return;
+    }
+    if (left == client->rcv_nxt)
+        return;
+    if (client->here[at]) {
+        client->twice = (struct tcp_sack_block){left, right};
+        client->has_twice = true;
+    }
+    if (seq_leq(right, client->rcv_adv))
+        add_range(client, left, right);
+}
+
 static void take_text(struct sim_client *client, const struct tcp_header *header, uint64_t now) {
     if (header->len == 0 && !(header->flags & TCP_FIN))
         return;
+    if (client->plan.reneges && sim_chance(client->pipe->random, client->plan.reneges))
+        renege(client);
+    bool in_order = header->seq == client->rcv_nxt && client->ranges_count == 0;
+    note_segment(client, header);
     for (uint32_t i = 0; i < header->len; i++) {
         uint32_t seq = header->seq + i;
         if (!seq_within(seq, client->rcv_nxt, client->rcv_adv - client->rcv_nxt))
@@ -177,15 +247,20 @@ static void take_text(struct sim_client *client, const struct tcp_header *header
         client->rcv_nxt++;
         client->fin_seen = true;
     }
+    drop_ranges(client);
     if (!client->plan.read_every)
         read_some(client, now);
-    send_ack(client, now);
+    if (client->plan.ack_delay && in_order && !client->fin_seen && !client->ack_at)
+        client->ack_at = now + client->plan.ack_delay;
+    else
+        send_ack(client, now);
 }
 
 static void established(struct sim_client *client, const struct tcp_header *header, uint64_t now) {
     client->irs = header->seq;
     client->rcv_nxt = client->rcv_adv = header->seq + 1;
     client->timestamps = client->plan.timestamps && header->options.has_timestamp;
+    client->sack = client->plan.sack && header->options.sack_permitted;
     client->shift = header->options.has_wscale ? header->options.wscale : -1;
     if (client->shift < 0)
         client->plan.wscale = -1;
@@ -236,6 +311,8 @@ void client_input(struct sim_client *client, const uint8_t *bytes, uint32_t len,
                             : seq_within(header.seq, client->rcv_nxt, wnd) ||
                                   seq_within(header.seq + length - 1, client->rcv_nxt, wnd);
     if (!fits) {
+        if (header.len && seq_leq(header.seq + header.len, client->rcv_nxt))
+            note_segment(client, &header);
         if (length || header.seq != client->rcv_nxt)
             send_ack(client, now);
         return;
@@ -303,6 +380,8 @@ void client_open(struct sim_client *client, uint32_t number, const struct client
 }
 
 void client_run(struct sim_client *client, uint64_t now) {
+    if (client->ack_at && client->ack_at <= now && client->state == CLIENT_OPEN)
+        send_ack(client, now);
     if (client->rto_at && client->rto_at <= now)
         timeout(client, now);
     if (client->read_at && client->read_at <= now && client->state == CLIENT_OPEN) {
@@ -317,6 +396,8 @@ uint64_t client_next(const struct sim_client *client) {
         return next;
     if (client->rto_at)
         next = client->rto_at;
+    if (client->ack_at && client->ack_at < next)
+        next = client->ack_at;
     bool reading = client->read < client->plan.to_receive;
     if (client->read_at && reading && client->read_at < next)
         next = client->read_at;

@@ -8,6 +8,7 @@
 #ifndef LINEMQ_TESTS_SIM_CLIENT_H
 #define LINEMQ_TESTS_SIM_CLIENT_H
 
+#include "dataplane/tcp/options.h"
 #include "dataplane/tcp/tcp.h"
 #include "tests/sim/pipe.h"
 
@@ -17,7 +18,7 @@ enum client_state {
     CLIENT_RESET, /* the broker sent RST */
 };
 
-enum { CLIENT_BUFFER = 65536, CLIENT_DATA_MAX = 1 << 20 };
+enum { CLIENT_BUFFER = 1 << 18, CLIENT_RANGES = 8 };
 
 struct client_plan {
     uint32_t to_send, to_receive; /* bytes */
@@ -27,6 +28,10 @@ struct client_plan {
     uint16_t mss;
     bool timestamps, sack, close_first; /* FIN after the last byte, not waiting for the broker's */
     int wscale;
+    uint32_t reneges;   /* per mille of segments at which it forgets what is out of order */
+    uint32_t ack_delay; /* microseconds that the ACK of a single segment waits, 0 = none does */
+    int32_t drift;      /* of its clock, parts per million */
+    uint32_t clock;     /* what that says at time 0, ms */
 };
 
 struct sim_client {
@@ -35,8 +40,8 @@ struct sim_client {
     struct pipe *pipe;
     struct tcp_tuple tuple; /* as the broker sees it: remote is the client */
     enum client_state state;
-    bool timestamps; /* negotiated */
-    int shift;       /* of the broker's window; ours is plan.wscale */
+    bool timestamps, sack; /* negotiated */
+    int shift;             /* of the broker's window; ours is plan.wscale */
 
     uint32_t iss, snd_una, snd_nxt, snd_max, snd_wnd, snd_wl1, snd_wl2;
     uint32_t duplicates, cwnd;
@@ -44,14 +49,20 @@ struct sim_client {
     bool fin_sent, fin_acked;
 
     uint32_t irs, rcv_nxt, rcv_adv;
-    uint64_t read; /* bytes taken from the buffer */
-    uint64_t read_at;
+    uint64_t read;            /* bytes taken from the buffer */
+    uint64_t read_at, ack_at; /* ack_at 0 = none is delayed */
     uint32_t ts_recent;
     bool fin_seen;
     uint8_t data[CLIENT_BUFFER];
     uint8_t here[CLIENT_BUFFER];
     uint32_t fin_at; /* 0 = unknown */
     bool fin_known;
+
+    /* Ranges for SACK, the latest first, and what arrived twice. */
+    struct tcp_sack_block ranges[CLIENT_RANGES];
+    unsigned ranges_count;
+    struct tcp_sack_block twice;
+    bool has_twice;
 
     uint64_t wrong_bytes, retransmissions;
 };

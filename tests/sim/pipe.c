@@ -45,13 +45,24 @@ static void send_one(struct pipe *pipe, enum pipe_end to, uint32_t client, const
         pipe->lost++;
         return;
     }
+    uint64_t leaves = now;
+    if (pipe->rate && to == PIPE_TO_CLIENT) {
+        uint64_t start = pipe->busy_until > now ? pipe->busy_until : now;
+        if ((start - now) * pipe->rate / 1000000 + len > pipe->queue) {
+            pipe->lost++;
+            return;
+        }
+        leaves = pipe->busy_until = start + (uint64_t)len * 1000000 / pipe->rate;
+    }
     struct pipe_frame *frame = malloc(sizeof *frame);
     if (!frame || len > PIPE_FRAME_MAX)
         abort();
     uint32_t extra = pipe->jitter ? sim_between(pipe->random, 0, pipe->jitter) : 0;
     if (sim_chance(pipe->random, pipe->reorder))
         extra += sim_between(pipe->random, 0, 2 * pipe->delay + 1000);
-    frame->due = now + pipe->delay + extra;
+    frame->due = leaves + pipe->delay + extra;
+    if (frame->due >= pipe->stall_from && frame->due < pipe->stall_to)
+        frame->due = pipe->stall_to;
     frame->order = pipe->order++;
     frame->to = (uint8_t)to;
     frame->client = client;

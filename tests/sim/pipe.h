@@ -35,6 +35,11 @@ struct pipe {
     uint32_t delay, jitter;              /* microseconds one way */
     uint32_t loss, duplicate, reorder;   /* per mille */
     uint64_t blackout_from, blackout_to; /* nothing passes */
+    uint64_t stall_from, stall_to;       /* nothing arrives before the end of it */
+    /* To the client: a bottleneck of `rate` bytes a second, 0 = none, behind a queue of `queue`
+     * bytes that drops what does not fit. */
+    uint32_t rate, queue;
+    uint64_t busy_until;
     uint64_t lost, passed, order;
     unsigned count;
     struct pipe_frame *heap[PIPE_FRAMES_MAX];

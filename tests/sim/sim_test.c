@@ -5,7 +5,7 @@
  * must hold in all of them:
  *
  *   - both streams arrive, every byte once and in order, and both sides close in order;
- *   - new data never goes beyond min(cwnd, send window);
+ *   - each segment sent is one that check.h allows;
  *   - no turn and no world goes on for ever;
  *   - at the end no memory is in use.
  *
@@ -22,9 +22,9 @@
 
 #include "dataplane/tcp/conn.h"
 #include "dataplane/tcp/header.h"
-#include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
+#include "tests/sim/check.h"
 #include "tests/sim/client.h"
 #include "tests/sim/stream.h"
 
@@ -82,26 +82,6 @@ static uint8_t *link_frame(void *link, size_t len, void **frame) {
     return sim->frame;
 }
 
-/* The congestion window bounds what is in flight (and Seastar's did not for seven years). */
-static void check_windows(struct sim *sim, const struct tcp_conn *conn,
-                          const struct tcp_header *header) {
-    const struct tcp_extension *extension = extension_of(sim->pool.base, conn);
-    uint32_t length = header_segment_length(header);
-    if (!extension || length == 0 || conn->flags & CONN_ABORT)
-        return;
-    bool first = header->seq == conn->snd_una;
-    bool probe = conn_send_window(conn) == 0 && first && length == 1;
-    uint32_t window = conn->congestion.cwnd < conn_send_window(conn) ? conn->congestion.cwnd
-                                                                     : conn_send_window(conn);
-    /* Fast recovery sends the first segment again whatever the windows say. */
-    if (probe || (first && extension->recovery == RECOVERY_FAST))
-        return;
-    if (header->seq + length - conn->snd_una > window)
-        fault(sim, "more in flight than the windows allow");
-    if (seq_gt(header->seq + length, conn->snd_end + 1))
-        fault(sim, "sent what was not announced");
-}
-
 static void link_transmit(void *link, void *frame, size_t len, const struct tcp_tuple *tuple,
                           uint32_t hop) {
     struct sim *sim = link;
@@ -114,8 +94,10 @@ static void link_transmit(void *link, void *frame, size_t len, const struct tcp_
     }
     if (header.len > sim->clients[client].plan.mss)
         fault(sim, "a segment is larger than the client's MSS");
-    if (sim->conns[client])
-        check_windows(sim, sim->conns[client], &header);
+    const char *wrong =
+        sim->conns[client] ? check_segment(sim->tcp, sim->conns[client], &header) : NULL;
+    if (wrong)
+        fault(sim, wrong);
     pipe_send(&sim->pipe, PIPE_TO_CLIENT, client, frame, (uint32_t)len, sim->now);
 }
 
@@ -230,6 +212,14 @@ static void plan_path(struct sim *sim) {
         pipe->blackout_from = sim->now + sim_between(random, 0, 10000000);
         pipe->blackout_to = pipe->blackout_from + sim_between(random, 1, 30000000);
     }
+    if (sim_chance(random, 200)) {
+        pipe->stall_from = sim->now + sim_between(random, 0, 10000000);
+        pipe->stall_to = pipe->stall_from + sim_between(random, 1, 30000000);
+    }
+    if (sim_chance(random, 300)) {
+        pipe->rate = sim_between(random, 3000, 1000000);
+        pipe->queue = sim_between(random, 3000, 100000);
+    }
     sim->slow_reader = sim_chance(random, 400) ? sim_between(random, 1, 700) : 0;
     sim->frame_shortage = sim_chance(random, 200) ? sim_between(random, 1, 300) : 0;
     sim->memory_shortage = sim_chance(random, 200) ? sim_between(random, 1, 200) : 0;
@@ -248,6 +238,15 @@ static struct client_plan plan_client(struct sim *sim) {
         .wscale = sim_chance(random, 600) ? (int)sim_between(random, 0, 4) : -1,
         .close_first = !sim->broker_closes && sim_chance(random, 500),
     };
+    /* It stops reading altogether, for longer than anybody's patience. */
+    if (plan.window == 65535 && sim_chance(random, 100)) {
+        plan.read_every = sim_between(random, 5000000, 90000000);
+        plan.read_max = sim_between(random, 20000, 65535);
+    }
+    plan.reneges = sim_chance(random, 50) ? 5 : 0;
+    plan.ack_delay = sim_chance(random, 300) ? sim_between(random, 1000, 200000) : 0;
+    plan.drift = (int32_t)sim_between(random, 0, 1000) - 500;
+    plan.clock = sim_random(random);
     /* NewReno without time stamps crawls where every third segment is lost. */
     if (sim->pipe.loss > 100) {
         plan.to_send %= 10000;
@@ -292,6 +291,7 @@ static void start(struct sim *sim, uint64_t seed) {
         .ports = {1883},
         .app_size = sizeof(struct session),
     };
+    check_configure(&config, &sim->random);
     struct tcp_link link = {link_frame, link_transmit, sim};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    sim};
@@ -396,6 +396,12 @@ static bool all_done(const struct sim *sim) {
     return true;
 }
 
+/* Over all the worlds of a run from the command line. */
+static struct {
+    uint64_t time;
+    uint64_t counters[COUNTERS];
+} total;
+
 /* NULL, or what went wrong. */
 static const char *run(uint64_t seed, bool tell) {
     struct sim *sim = calloc(1, sizeof *sim);
@@ -437,6 +443,9 @@ static const char *run(uint64_t seed, bool tell) {
     if (!sim->fault && in_use(sim) != 0)
         fault(sim, "memory is still in use");
     const char *what = sim->fault;
+    total.time += took;
+    for (unsigned i = 0; i < COUNTERS; i++)
+        total.counters[i] += sim->counters.value[i];
     if (tell) {
         printf("seed %lu: %s; %u clients, delay %u, jitter %u, loss %u, took %.1f s, %lu turns\n",
                (unsigned long)seed, what ? what : "good", sim->clients_count, sim->pipe.delay,
@@ -503,6 +512,14 @@ int main(int argc, char **argv) {
             failed += what != NULL;
             if (what && count > 1)
                 run(seed, true);
+        }
+        if (count > 1) {
+            printf("%lu worlds, %u failed, %.1f virtual hours\n", (unsigned long)count, failed,
+                   (double)total.time / (double)HOUR);
+            for (unsigned i = 0; i < COUNTERS; i++)
+                if (total.counters[i])
+                    printf("  %s %lu\n", counter_descriptions[i].name,
+                           (unsigned long)total.counters[i]);
         }
         return failed != 0;
     }

@@ -48,6 +48,10 @@ const char *tcp_state_name(unsigned state) {
     return state == 4 ? "ESTABLISHED" : "CLOSED";
 }
 
+const char *tcp_recovery_name(unsigned recovery) {
+    return recovery == 1 ? "fast recovery" : "none";
+}
+
 bool topic_name_valid(const uint8_t *topic, size_t len, unsigned levels_max) {
     return len > 0 && len < 65536 && memchr(topic, '#', len) == NULL &&
            memchr(topic, '+', len) == NULL;
@@ -292,6 +296,7 @@ static void worker_mail(struct worker *worker, const struct mail *mail) {
             .tcp = {.state = 4,
                     .mss = 1460,
                     .srtt = 250,
+                    .congestion = "cubic",
                     .retransmissions = 3,
                     .drops_count = 1,
                     .drops = {{.ago = 1500, .count = 2, .counter = COUNTER_TCP_DROP_PAWS}}},

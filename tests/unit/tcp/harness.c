@@ -143,6 +143,13 @@ void world_config(struct world *world) {
         .secret = "0123456789abcde",
         .flow_key = "fedcba987654321",
         .ports = {1883, 8883},
+        .sack = true,
+        .rack = true,
+        .tail_loss_probe = true,
+        .prr = true,
+        .undo = true,
+        .frto = true,
+        .limited_transmit = true,
         .app_size = sizeof(struct client),
     };
 }

@@ -262,8 +262,26 @@ static void after_a_pause_the_window_starts_again(void **state) {
     assert_int_equal(conn->congestion.cwnd, 10 * MSS);
 }
 
+/* RFC 9293 3.8.6: a peer that shrinks its window must not be sent ACKs from beyond it, which it
+ * would not accept. */
+static void acks_stay_within_a_window_that_shrank(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected(world, &peer);
+    announce(world, conn, 5000);
+    world_output(world);
+    world_forget(world);
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .len = 10, .wnd = 2000});
+    peer.seq += 10;
+    world_output(world);
+    const struct sent *sent = expect(world, TCP_ACK);
+    assert_int_equal(sent->header.seq, peer.ack + 2000);
+    peer_ack(world, &peer, 5000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        in_world(acks_stay_within_a_window_that_shrank),
         in_world(writes_of_a_turn_leave_in_one_segment_with_the_ack),
         in_world(a_partial_ack_forgets_a_part),
         in_world(an_idle_connection_holds_no_extension_and_no_timer),
