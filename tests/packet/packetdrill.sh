@@ -56,6 +56,16 @@ not_applicable() {
     user_timeout/*) echo 'TCP_USER_TIMEOUT' ;;
     mss/mss-getsockopt-*) echo 'getsockopt(TCP_MAXSEG)' ;;
     sack/sack-route-refresh-*) echo 'routes of the kernel' ;;
+    cubic/cubic-rto-ss-ca-cwnd-bump.pkt)
+        echo 'the ssthresh of Linux is of the window, that of RFC 5681 3.1 of what is in flight' ;;
+    limited_transmit/*)
+        echo 'Linux grows by what has newly arrived, RFC 5681 3.1 by what is newly acknowledged' ;;
+    fast_retransmit/fr-4pkt-fack-last-byte.pkt)
+        echo 'Linux takes no notice of a SACK for part of a segment' ;;
+    fast_retransmit/fr-4pkt-fack-last-mss.pkt)
+        echo 'a timer of Linux in its ticks; by RFC 8985 6.2 it is a quarter of the round trip' ;;
+    shutdown/shutdown-rdwr-write-queue-close.pkt)
+        echo 'Linux lets a FIN go beyond the congestion window' ;;
     cubic/cubic-hystart-*) echo 'HyStart, and growth by more than two segments an ACK' ;;
     slow_start/slow-start-ack-per-4pkt.pkt | slow_start/slow-start-after-*)
         echo 'Linux grows by all that an ACK covers, we by two segments (RFC 3465 2.3)' ;;
@@ -63,7 +73,6 @@ not_applicable() {
     shutdown/shutdown-wr-close.pkt) echo 'reading after our own half-close' ;;
     ts_recent/invalid_ack.pkt)
         echo 'Linux does not acknowledge an ACK of what was not sent, RFC 9293 3.10.7.4 does' ;;
-    ts_recent/reset_tsval.pkt) echo 'the time stamp of a SYN cookie has lost its low bits' ;;
     *) if grep -q 'connect(' "$scripts/$1"; then echo 'active open'; fi ;;
     esac
 }

@@ -34,6 +34,7 @@
 #include <unistd.h>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/tcp/cookie.h"
 #include "dataplane/tcp/header.h"
 #include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/tuple.h"
@@ -248,8 +249,21 @@ static void app_closed(void *app, struct tcp_conn *conn, enum tcp_close why) {
 static void app_timer(void *app, struct tcp_conn *conn) {
 }
 
+/* A cookie in the SYN-ACK's time stamp makes the first round trip measured longer by as much as it
+ * takes off: a secret for which that is nothing. */
+static void choose_secret(struct tcp_config *config, const struct tcp_options *offered) {
+    uint8_t shift = offered->has_wscale ? offered->wscale : COOKIE_WSCALE_NONE;
+    for (unsigned i = 0; i < 256; i++) {
+        config->secret[0] = (uint8_t)i;
+        uint32_t tsval = (uint32_t)(shim.now >> TCP_FAST_SHIFT) +
+                         cookie_base(config->secret, &shim.tuple).ts_offset;
+        if (cookie_timestamp(tsval, shift, offered->sack_permitted) == tsval)
+            return;
+    }
+}
+
 /* The stack is made when the peer's MSS is known: the largest step of the cookies is exact. */
-static void create(uint16_t mss) {
+static void create(uint16_t mss, const struct tcp_options *offered) {
     struct tcp_config config = {
         .connections_max = 16,
         .window = 65535,
@@ -265,7 +279,15 @@ static void create(uint16_t mss) {
         .secret = "packetdrill key",
         .flow_key = "packetdrill flo",
         .ports = {shim.port},
+        .congestion = TCP_CUBIC, /* as in Linux */
+        .sack = true,
+        .rack = true,
+        .tail_loss_probe = true,
+        .prr = true,
+        .undo = true,
+        .limited_transmit = true,
     };
+    choose_secret(&config, offered);
     void *memory = aligned_alloc(1 << 16, MEMORY);
     void *state = calloc(1, arena_footprint(MEMORY));
     if (!memory || !state)
@@ -350,7 +372,7 @@ static void input_syn(uint8_t *bytes, size_t len, const struct tcp_header *heade
     if (!shim.own_timestamps)
         mss += TCP_TIMESTAMP_BYTES;
     if (!shim.tcp)
-        create(mss);
+        create(mss, &header->options);
     uint8_t out[PACKET_MAX];
     shim.first = header->seq;
     store_be32(bytes + 4, header->seq - 1);

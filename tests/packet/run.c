@@ -13,7 +13,8 @@
 #define CONFIG_KEYS(X) \
     X(connections_max) X(window) X(mss) X(rto_min_ms) X(rto_max_ms) X(rto_initial_ms) \
     X(give_up_ms) X(time_wait_ms) X(fin_wait_ms) X(time_wait_max) X(out_of_order_max) \
-    X(keepalive_ms)
+    X(keepalive_ms) X(congestion) X(sack) X(rack) X(tail_loss_probe) X(prr) X(undo) \
+    X(limited_transmit)
 #define LIMIT_KEYS(X) \
     X(prefix_syns, prefix[ADMISSION_SYN]) X(prefix_connects, prefix[ADMISSION_CONNECT]) \
     X(prefix_resets, prefix[ADMISSION_RESET]) X(syns, worker[ADMISSION_SYN]) \
