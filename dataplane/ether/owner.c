@@ -38,7 +38,7 @@ unsigned owner_of(const struct owner *owner, const struct rte_mbuf *mbuf,
 }
 
 unsigned owner_of_flow(const struct owner *owner, const struct tcp_tuple *tuple, uint64_t hash) {
-    if (owner->workers == 1)
+    if (owner->workers <= 1)
         return 0;
     if (owner->reta_size != 0)
         return owner_toeplitz(owner, tuple) % owner->reta_size % owner->workers;

@@ -40,6 +40,8 @@ static struct config_port port_config = {.kind = PORT_RING,
                                          .device = "fuzz",
                                          .address = "10.88.0.2/24",
                                          .address6 = "fd88::2/64",
+                                         .gateway = "10.88.0.9",
+                                         .router_advertisements = true,
                                          .mac = "02:00:00:00:00:02",
                                          .mtu = 1500,
                                          .queue_size = 256};

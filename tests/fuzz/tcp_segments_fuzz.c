@@ -102,6 +102,15 @@ static void look(struct world *world, struct peer *peers, bool acknowledge) {
     }
 }
 
+static void icmp(struct world *world, const struct peer *peer, struct input *input) {
+    struct tcp_icmp error = {.tuple = peer->tuple, .hash = peer->hash};
+    error.seq = peer->ack + (uint32_t)number(input);
+    error.mtu = word(input);
+    error.len = (uint16_t)word(input);
+    error.kind = byte(input) & 1;
+    tcp_icmp(world->tcp, &error, world->now);
+}
+
 static void event(struct world *world, struct input *input) {
     uint32_t value = byte(input);
     struct tcp_conn *conn = world->conn;
@@ -156,6 +165,9 @@ static void event(struct world *world, struct input *input) {
         if (value == 0xfc)
             tcp_stop_accepting(world->tcp);
         break;
+    case 13:
+        tcp_frames(world->tcp, 85 + (value >> 4), 100);
+        break;
     default:
         world->frames = -1;
     }
@@ -202,6 +214,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         case 8:
         case 9:
             event(&world, &input);
+            break;
+        case 10:
+            icmp(&world, peer, &input);
             break;
         default:
             segment(&world, peer, &input);
