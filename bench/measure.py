@@ -115,4 +115,41 @@ def idle():
         "with what the devices' packets touched for the first time")
 
 
-{"end-to-end": end_to_end, "idle": idle}[options.part]()
+def lost_before(interface):
+    """Frames that found the queue towards the broker full."""
+    stats = json.loads(broker.run("ip", "-json", "-statistics", "link", "show", "dev",
+                                  interface).stdout)[0]["stats64"]
+    return stats["tx"]["dropped"]
+
+
+def attack():
+    """A thousand working clients, alone and while SYNs of invented addresses flood in: at a rate, and
+    as fast as a process can send them. All of it shares the machine's CPUs, and clients and flood the
+    queue of the software NIC."""
+    clients, messages = 1000, 40 if options.quick else 200
+    with broker.Broker(workers=1) as running:
+        def work(name):
+            result = fleet("--clients", str(clients), "--messages", str(messages), "--window", "1",
+                           "--timeout", "300", "--prefix", name.replace(" ", "-"))
+            for part in ("p50", "p99"):
+                row("attack", f"QoS 1 latency {part}, {name}", result[f"{part}_us"], "us",
+                    f"{clients} clients, 1 worker, TAP")
+        fleet("--clients", str(clients), "--messages", "5", "--prefix", "warm")
+        work("alone")
+        for name, rate in (("SYN flood of 50,000/s", 50000), ("SYN flood at full rate", 0)):
+            before, lost = running.counters(), lost_before(running.interface)
+            flood = subprocess.Popen(
+                [os.path.join(options.binaries, "tests/system/attack"), "--interface",
+                 running.interface, "--host", broker.ADDRESS, "--mac",
+                 running.json("port", "list")[0]["mac"], "--rate", str(rate), "syn"],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                preexec_fn=broker.die_with_parent)
+            work(name)
+            after = running.counters()
+            sent = json.loads(flood.communicate("")[0])
+            lost = lost_before(running.interface) - lost
+            row("attack", f"{name}, sent", sent["per_second"], "frames/s",
+                f"{after['tcp.syns'] - before['tcp.syns']} answered, {lost} lost before the broker")
+
+
+{"end-to-end": end_to_end, "idle": idle, "attack": attack}[options.part]()

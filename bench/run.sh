@@ -19,6 +19,7 @@ Builds a release in build-bench and prints one table:
   line         cycles a message, messages and connects a second of a worker's busy time: linemqd on
                memif, its worker on one CPU, tools/loadgen on another
   scale        devices held idle by tools/loadgen, as many as asked for: bytes, connects, longest turn
+  attack       what a SYN flood does to clients that work
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
@@ -47,8 +48,8 @@ while [ $# -gt 0 ]; do
     --no-install) install=no ;;
     --install-only) install_only=yes ;;
     --only)
-        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale)$ ]] ||
-            usage_error "--only micro, end-to-end, idle, line or scale"
+        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale|attack)$ ]] ||
+            usage_error "--only micro, end-to-end, idle, line, scale or attack"
         parts+=("$2")
         shift
         ;;
@@ -73,7 +74,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(micro line scale end-to-end idle)
+[ ${#parts[@]} -gt 0 ] || parts=(micro line scale end-to-end idle attack)
 
 cd "$root"
 require_root "$@"
@@ -87,7 +88,8 @@ fi
 require_tun
 say "building in build-bench"
 configure build-bench --buildtype=release -Dtests=true -Dbench=true
-compile build-bench linemqd ctl loadgen bench/micro/bench_micro tests/system/fleet
+compile build-bench linemqd ctl loadgen bench/micro/bench_micro tests/system/fleet \
+    tests/system/attack
 
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
 trap 'rm -f "$results" "$results.rows"' EXIT
