@@ -114,8 +114,7 @@ def scale():
     """Devices with one subscription each, which ping."""
     count = options.devices // (10 if options.quick else 1)
     result = run("idle", f"fleet.groups={count}", "run.duration=5", "fleet.keep_alive=30",
-                 "connect.at_once=4096",
-                 connections=count)
+                 "connect.at_once=4096", connections=count)
     memory, connects = result["broker"]["memory"], result["connects"]
     workers, shards = memory["workers"], memory["shards"]
     parts = (
@@ -139,4 +138,17 @@ def scale():
         f"of {connects['pings']:,}; {connects['unanswered_pings']} never")
 
 
-{"line": line, "scale": scale}[options.part]()
+def crowd():
+    """What a message costs when each goes through another connection, for fleets of two sizes."""
+    costs = []
+    for count in (10000, max(options.devices // (10 if options.quick else 1), 10000)):
+        result = run("crowd", f"fleet.groups={count // 2}", connections=count)
+        broker = result["broker"]["measuring"]
+        costs.append(broker["cycles_each"])
+        row(f"message, {count:,} connections", costs[-1], "cycles",
+            f"delivered {result['messages']['delivered_per_second']:,.0f}/s, generator "
+            f"{result['generator']['cycles_per_message']:.0f}{fault(result)}")
+    row("the larger fleet against the smaller", costs[1] / costs[0], "times")
+
+
+{"line": line, "scale": scale, "crowd": crowd}[options.part]()

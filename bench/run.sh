@@ -19,13 +19,14 @@ Builds a release in build-bench and prints one table:
   line         cycles a message, messages and connects a second of a worker's busy time: linemqd on
                memif, its worker on one CPU, tools/loadgen on another
   scale        devices held idle by tools/loadgen, as many as asked for: bytes, connects, longest turn
+  crowd        cycles a message when each goes through another of so many connections
   attack       what a SYN flood does to clients that work
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
   --idle N         idle devices of the part idle (default 50000, at most 60000)
-  --devices N      devices of the part scale (default 100000; 1 GiB holds about two million)
-  --results FILE   append the whole results of line and scale, a JSON object a line
+  --devices N      devices of scale and crowd (default 100000; 1 GiB holds about two million)
+  --results FILE   append the whole results of line, scale and crowd, a JSON object a line
   --quick          short runs, to see that it works: not figures to quote
   --no-install     install nothing
   --install-only   install, then stop
@@ -48,8 +49,8 @@ while [ $# -gt 0 ]; do
     --no-install) install=no ;;
     --install-only) install_only=yes ;;
     --only)
-        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale|attack)$ ]] ||
-            usage_error "--only micro, end-to-end, idle, line, scale or attack"
+        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale|crowd|attack)$ ]] ||
+            usage_error "--only micro, end-to-end, idle, line, scale, crowd or attack"
         parts+=("$2")
         shift
         ;;
@@ -74,7 +75,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(micro line scale end-to-end idle attack)
+[ ${#parts[@]} -gt 0 ] || parts=(micro line scale crowd end-to-end idle attack)
 
 cd "$root"
 require_root "$@"
@@ -98,7 +99,7 @@ for part in "${parts[@]}"; do
     if [ "$part" = micro ]; then
         build-bench/bench/micro/bench_micro --benchmark_format=json "${micro[@]}" >"$results"
         /usr/bin/python3 bench/table.py --micro "$results" --append "$results.rows"
-    elif [ "$part" = line ] || [ "$part" = scale ]; then
+    elif [[ $part =~ ^(line|scale|crowd)$ ]]; then
         /usr/bin/python3 bench/line.py --binaries build-bench "${line[@]}" "$part" \
             >>"$results.rows"
     else

@@ -4,6 +4,7 @@
 The broker ends before its generator: DPDK 22.11's memif may crash the one whose peer leaves first.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ class MemifBroker(broker.Broker):
         self.memif = os.path.join(self.directory, "memif.sock")
         self.settings["ports"] = [{"kind": "memif", "device": self.memif,
                                    "address": f"{broker.ADDRESS}/24"}]
+        self.load_log = os.path.join(self.directory, "loadgen.log")
         self.generators = []
         self.start()
 
@@ -31,6 +33,10 @@ class MemifBroker(broker.Broker):
     def ended(self):
         for generator in self.generators:
             generator.communicate("")
+            assert generator.returncode in (0, 1), f"the generator ended with {generator.returncode}"
+        with contextlib.suppress(FileNotFoundError), open(self.load_log) as errors:
+            log = errors.read()
+            assert "Sanitizer" not in log and "runtime error:" not in log, log
 
     def load(self, scenario=None, *settings, cpu=None):
         """Runs a scenario to its end and returns its result. One run a broker."""
@@ -43,8 +49,7 @@ class MemifBroker(broker.Broker):
             command += ["--set", setting]
         if scenario is not None:
             command.append(scenario)
-        log = os.path.join(self.directory, "loadgen.log")
-        with open(log, "w") as errors:
+        with open(self.load_log, "w") as errors:
             generator = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          stderr=errors, text=True,
                                          preexec_fn=broker.die_with_parent)
@@ -55,6 +60,6 @@ class MemifBroker(broker.Broker):
             if line == "}\n":
                 return json.loads("".join(lines))
         generator.wait(broker.PATIENCE)
-        with open(log) as errors:
+        with open(self.load_log) as errors:
             raise AssertionError(f"the generator ended with {generator.returncode}:\n"
                                  f"{errors.read()}")
