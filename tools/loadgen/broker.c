@@ -103,9 +103,8 @@ bool broker_sample(const char *socket, struct broker_sample *sample, char *error
     }
     json_array_foreach(counters, i, row) {
         const char *name = json_string_value(json_object_get(row, "name"));
-        const char *kind = json_string_value(json_object_get(row, "kind"));
         json_object_set_new(sample->counters, name, json_integer((json_int_t)number(row, "count")));
-        if (kind != NULL && strcmp(kind, "drop") == 0)
+        if (json_is_true(json_object_get(row, "drop")))
             json_object_set_new(sample->drops, name, json_true());
     }
     json_decref(workers);

@@ -100,6 +100,7 @@ static bool stream_init(struct stream *stream, const struct form *topic, uint64_
     stream->slots = reserve(stream->slots_count * sizeof *stream->slots);
     stream->window = (uint32_t)scenario->publish.window;
     stream->per_segment = (uint32_t)scenario->publish.per_segment;
+    stream->at_once = scenario->publish.rate > 0 ? 0 : scenario->publish.at_once;
     for (uint32_t i = 0; stream->publishers != NULL && i < stream->publishers_count; i++)
         stream->publishers[i] = (struct publisher){.next_id = 1, .next_ack = 1, .next_rec = 1};
     return stream->publishers != NULL && stream->slots != NULL;
@@ -348,7 +349,7 @@ static void phase_advance(struct fleet *fleet) {
         break;
     case FLEET_WARMUP:
     case FLEET_MEASURE:
-        if (fleet->reports.period_ns > 0)
+        if (fleet->reports.period_ns > 0 || fleet->reports.at_once > 0)
             fleet_schedule(fleet, &fleet->reports);
         if (fleet->commands.period_ns > 0)
             fleet_schedule(fleet, &fleet->commands);

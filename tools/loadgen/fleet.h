@@ -13,6 +13,9 @@
  * comes at start + ((j / m) * publishers + p) * m / rate, however late it is really sent: latencies
  * are measured from there, so a stalled broker cannot slow down its own measurement.
  *
+ * Without a rate publishers go by their windows, or, with publish.at_once, take turns as messages
+ * of the whole fleet arrive.
+ *
  * Pure: time comes in, segments leave through struct devtcp. One thread; the counters may be read
  * by others with relaxed loads.
  */
@@ -70,6 +73,8 @@ struct stream {
     uint32_t per_segment, window;
     double period_ns; /* between batches of the stream; 0: no schedule */
     uint64_t batches; /* begun */
+    uint64_t at_once; /* messages of all publishers on the way; 0: no such limit */
+    uint64_t settled; /* deliveries */
     uint64_t start_ns;
 };
 

@@ -23,7 +23,7 @@ static uint32_t allowance(const struct fleet *fleet, const struct stream *stream
             stream->window > 0 && stream->window < UNACKED_MAX ? stream->window : UNACKED_MAX;
         most = window > publisher->unacked ? window - publisher->unacked : 0;
     }
-    if (stream->period_ns > 0) {
+    if (stream->period_ns > 0 || stream->at_once > 0) {
         uint32_t due = publisher->due - publisher->published;
         return due < most ? due : most;
     }
@@ -118,17 +118,26 @@ void fleet_sending(void *app, uint32_t number) {
 void fleet_settled(struct fleet *fleet, struct stream *stream, uint32_t index, uint32_t count) {
     struct publisher *publisher = &stream->publishers[index];
     publisher->outstanding -= count < publisher->outstanding ? count : publisher->outstanding;
-    if (stream->period_ns == 0)
+    stream->settled += count;
+    if (stream->period_ns == 0 && stream->at_once == 0)
         devtcp_touch(&fleet->tcp, publisher->device);
+}
+
+/* Whether the next batch's time has come, or its turn. */
+static bool batch_due(const struct fleet *fleet, const struct stream *stream) {
+    if (stream->at_once > 0)
+        return (stream->batches + 1) * stream->per_segment * stream->copies <=
+               stream->settled + stream->at_once * stream->copies;
+    return stream->start_ns + (uint64_t)((double)stream->batches * stream->period_ns) <=
+           fleet->now_ns;
 }
 
 void fleet_schedule(struct fleet *fleet, struct stream *stream) {
     uint64_t messages = fleet->scenario->publish.messages;
     for (unsigned i = 0; i < BATCHES_PER_TURN; i++) {
-        uint64_t when = stream->start_ns + (uint64_t)((double)stream->batches * stream->period_ns);
         struct publisher *publisher =
             &stream->publishers[stream->batches % stream->publishers_count];
-        if (when > fleet->now_ns || (messages > 0 && publisher->due >= messages))
+        if (!batch_due(fleet, stream) || (messages > 0 && publisher->due >= messages))
             return;
         publisher->due += stream->per_segment;
         fleet->counts.offered += stream->per_segment;

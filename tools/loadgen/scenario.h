@@ -47,7 +47,7 @@ struct scenario {
     } connect;
     struct {
         char *topic, *filter;
-        uint64_t qos, subscribe_qos, payload, per_segment, window, messages;
+        uint64_t qos, subscribe_qos, payload, per_segment, window, at_once, messages;
         double rate; /* publishes a second of the whole fleet; 0: the window's pace */
         double commands_percent;
         char *command_topic;

@@ -76,6 +76,10 @@ const struct scenario_key scenario_keys[] = {
     NUMBER(publish, window, "32", 1, 60000,
            "Messages of a publisher on the way: with a rate those not acknowledged, without one "
            "those not delivered either."),
+    NUMBER(
+        publish, at_once, "0", 0, 50000000,
+        "Without a rate: messages of the whole fleet on the way, whose publishers take turns; 0: "
+        "each publisher goes by its window."),
     NUMBER(publish, messages, "0", 0, 4000000000.0, "Of each publisher; 0: no limit."),
     REAL(publish, rate, "0", 0, 1000000000,
          "Messages a second of all publishers; 0: the window sets the pace."),

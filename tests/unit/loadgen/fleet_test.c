@@ -227,6 +227,22 @@ static void publishes_on_time_and_stamps_the_time_it_should_have(void **state) {
     end();
 }
 
+static void lets_publishers_take_turns(void **state) {
+    const char *overrides[] = {"fleet.groups=5", "publish.at_once=3"};
+    begin(overrides, 2);
+    fleet_phase_set(fleet, FLEET_WARMUP);
+    fleet_turn(fleet, 2 * (uint64_t)SECOND);
+    assert_int_equal(fleet->counts.published, 3);
+    uint8_t bytes[1024];
+    give(3, bytes, message(bytes, 1, 0, 0));
+    give(1, bytes, message(bytes, 0, 0, 0));
+    fleet_turn(fleet, 2 * (uint64_t)SECOND);
+    assert_int_equal(fleet->counts.published, 5);
+    for (unsigned i = 0; i < 5; i++)
+        assert_int_equal(fleet->reports.publishers[i].published, 1);
+    end();
+}
+
 static void acknowledges_and_checks_acknowledgements(void **state) {
     const char *overrides[] = {"publish.qos=2", "publish.window=3"};
     begin(overrides, 2);
@@ -299,6 +315,7 @@ int main(void) {
         cmocka_unit_test(refuses_malformed_packets),
         cmocka_unit_test(publishes_within_its_window),
         cmocka_unit_test(publishes_on_time_and_stamps_the_time_it_should_have),
+        cmocka_unit_test(lets_publishers_take_turns),
         cmocka_unit_test(acknowledges_and_checks_acknowledgements),
         cmocka_unit_test(sends_commands_the_other_way),
         cmocka_unit_test(knows_what_was_lost),
