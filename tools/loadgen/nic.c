@@ -9,11 +9,11 @@
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
-#include <rte_mbuf_pool_ops.h>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/ether/checksum.h"
 #include "drivers/eal.h"
+#include "drivers/packet_pool.h"
 
 enum {
     ETHERNET = 14,
@@ -23,8 +23,6 @@ enum {
     TYPE_IPV4 = 0x0800,
     TYPE_ARP = 0x0806,
     PROTOCOL_TCP = 6,
-    MBUF_COST = RTE_MBUF_DEFAULT_BUF_SIZE + sizeof(struct rte_mbuf) + 64,
-    MBUF_CACHE = 256,
     ASK_EVERY_NS = 200000000,
     KNOCKS = 3, /* times without a link until the port is started again */
 };
@@ -80,22 +78,12 @@ static struct config *config_make(const struct scenario *scenario, char *error, 
 
 static bool pool_open(struct nic *nic, char *error, size_t size) {
     uint64_t bytes = nic->scenario->port.packet_memory_mib << 20;
-    unsigned buffers = (unsigned)(bytes / 4 * 3 / MBUF_COST);
-    struct rte_pktmbuf_pool_private layout = {.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE};
-    /* Without hugepages a buffer must not be kept from lying across two pages. */
-    nic->mempool = rte_mempool_create_empty(
-        "loadgen", buffers, sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, MBUF_CACHE,
-        sizeof layout, SOCKET_ID_ANY, eal_hugepages() ? 0 : RTE_MEMPOOL_F_NO_IOVA_CONTIG);
-    if (nic->mempool != NULL &&
-        rte_mempool_set_ops_byname(nic->mempool, rte_mbuf_best_mempool_ops(), NULL) == 0) {
-        rte_pktmbuf_pool_init(nic->mempool, &layout);
-        if (rte_mempool_populate_default(nic->mempool) >= 0) {
-            rte_mempool_obj_iter(nic->mempool, rte_pktmbuf_init, NULL);
-            return true;
-        }
-    }
-    snprintf(error, size, "no memory for %u packet buffers: %s", buffers, rte_strerror(rte_errno));
-    return false;
+    unsigned buffers = (unsigned)(bytes / 4 * 3 / PACKET_BUFFER_COST);
+    nic->mempool = packet_pool_create(buffers);
+    if (nic->mempool == NULL)
+        snprintf(error, size, "no memory for %u packet buffers: %s", buffers,
+                 rte_strerror(rte_errno));
+    return nic->mempool != NULL;
 }
 
 static void head_make(struct nic *nic) {
