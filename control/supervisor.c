@@ -33,6 +33,7 @@ enum {
     FANOUT_SLICE = 256,   /* deliveries of one message in one turn */
     TRIE_VISITS = 4096,   /* nodes visited for one topic */
     LINK_PATIENCE = 5,    /* seconds after the start */
+    PARTIAL_SHARE = 4,    /* of a worker's memory, for packets that have come in part */
     RANGE_FOR_MEMORY = 2, /* address range for each byte of memory, against fragmentation */
 };
 
@@ -163,6 +164,8 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
 static void mqtt_configure(const struct supervisor *supervisor, unsigned self,
                            struct mqtt_config *mqtt) {
     const struct config *config = supervisor->config;
+    uint64_t memory = (uint64_t)config->workers.memory_mib << 20;
+    uint64_t partial = (uint64_t)config->workers.partial_memory_mib << 20;
     *mqtt = (struct mqtt_config){
         .limits = {.packet_size = config->mqtt.packet_size,
                    .topic_length = config->mqtt.topic_length,
@@ -174,6 +177,7 @@ static void mqtt_configure(const struct supervisor *supervisor, unsigned self,
                    .queued_bytes = config->mqtt.queued_bytes,
                    .send_queue_bytes = config->mqtt.send_queue_bytes,
                    .qos2_received = config->mqtt.qos2_received,
+                   .partial_bytes = partial > 0 ? partial : memory / PARTIAL_SHARE,
                    .connect_timeout_ms = config->mqtt.connect_timeout_ms,
                    .packet_timeout_ms = config->mqtt.packet_timeout_ms,
                    .keep_alive_max = (uint16_t)config->mqtt.keep_alive_max},

@@ -232,6 +232,7 @@ static const struct column memory_workers[] = {
     {"connection_bytes", "TCP", COLUMN_BYTES, "TCP: connections.", NULL},
     {"extension_bytes", "TCP EXT", COLUMN_BYTES, "TCP: attached while data is in flight.", NULL},
     {"session_bytes", "MQTT", COLUMN_BYTES, "MQTT: sessions.", NULL},
+    {"partial_bytes", "HALF PACKETS", COLUMN_BYTES, "MQTT: packets that have come in part.", NULL},
     {"send_queue_bytes", "SEND QUEUES", COLUMN_BYTES, "MQTT: messages to be sent.", NULL},
     {"router_bytes", "TOPICS", COLUMN_BYTES, "Topic tables and subscriptions.", NULL},
     {"route_bytes", NULL, COLUMN_BYTES, "Routes to other threads.", NULL},

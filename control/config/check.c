@@ -25,6 +25,18 @@ static void check_threads(const struct reading *reading) {
     }
 }
 
+/* The rest is for what is whole. */
+static void check_memory(const struct reading *reading) {
+    const struct config *config = &reading->loaded->config;
+    if (config->workers.partial_memory_mib > config->workers.memory_mib / 2) {
+        mistakes_add(reading->mistakes,
+                     place_line(reading->places, "workers", 0, "partial_memory_mib"),
+                     "workers.partial_memory_mib: %u is more than half of workers.memory_mib; at "
+                     "most %u",
+                     config->workers.partial_memory_mib, config->workers.memory_mib / 2);
+    }
+}
+
 /* [DOMAIN:]BUS:DEVICE.FUNCTION in hexadecimal. */
 static bool pci_address(const char *text) {
     const char *form = strlen(text) == 7 ? "xx:xx.x" : "xxxx:xx:xx.x";
@@ -146,9 +158,8 @@ static void check_gateway(const struct reading *reading, unsigned i, int family)
     const char *key = ipv4 ? "gateway" : "gateway6";
     struct network ours;
     uint8_t gateway[sizeof(struct in6_addr)];
-    if (text == NULL || inet_pton(family, text, gateway) != 1) {
+    if (text == NULL || inet_pton(family, text, gateway) != 1)
         return;
-    }
     size_t line = place_line(reading->places, "ports", i, key);
     if (!network_parse(port, family, &ours)) {
         if (!place_wrong(reading->places, "ports", i, ipv4 ? "address" : "address6")) {
@@ -160,12 +171,10 @@ static void check_gateway(const struct reading *reading, unsigned i, int family)
     }
     bool same = memcmp(gateway, ours.address, ours.size) == 0;
     bool near = true;
-    for (unsigned bit = 0; bit < ours.prefix; bit++) {
+    for (unsigned bit = 0; bit < ours.prefix; bit++)
         near &= ((gateway[bit / 8] ^ ours.address[bit / 8]) >> (7 - bit % 8) & 1) == 0;
-    }
-    if (!ipv4 && gateway[0] == 0xfe && (gateway[1] & 0xc0) == 0x80) {
+    if (!ipv4 && gateway[0] == 0xfe && (gateway[1] & 0xc0) == 0x80)
         near = true;
-    }
     if (same || !near) {
         mistakes_add(reading->mistakes, line,
                      "ports[%u].%s: `%s` is %s; give the router's address in the network of `%s`",
@@ -266,6 +275,7 @@ static void check_tcp(const struct reading *reading) {
 void check_config(const struct reading *reading) {
     const struct config *config = &reading->loaded->config;
     check_threads(reading);
+    check_memory(reading);
     for (unsigned i = 0; i < config->ports_count; i++)
         check_port(reading, i);
     check_listeners(reading);

@@ -65,7 +65,8 @@ struct config {
         unsigned packet_memory_mib; /* packet buffers and what else EAL keeps */
         unsigned
             memory_mib; /* the most that one worker's connections, sessions, messages may take */
-        bool prefault;  /* touch that memory at start */
+        unsigned partial_memory_mib; /* of that, for packets come in part; 0 = a quarter */
+        bool prefault;               /* touch that memory at start */
     } workers;
     struct {
         unsigned shards;

@@ -73,6 +73,8 @@ static const struct key workers_keys[] = {
            "Memory for packet buffers of all workers and what else EAL keeps."),
     NUMBER(workers, memory_mib, "1024", 16, MIB_MAX, "MiB",
            "The most that one worker's connections, sessions and messages may take."),
+    NUMBER(workers, partial_memory_mib, "0", 0, MIB_MAX / 2, "MiB",
+           "How much of it packets may take of which only a part has come. When it is used up, the connection whose packet has waited longest is closed. 0: a quarter."),
     BOOL(workers, prefault, "false",
          "Touch all of that memory at start, so that no page fault comes later."),
     TEXT(workers, eal, VALUE_TEXT, "null", 1023,

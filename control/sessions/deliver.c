@@ -36,7 +36,8 @@ void shard_keep_end(struct shard *shard) {
 static bool send_message(struct shard *shard, const struct client *client,
                          const struct message *message, uint16_t packet_id, uint8_t qos,
                          bool retain, bool dup) {
-    if (shard_pressed(shard, client->worker))
+    if (shard_pressed(shard, client->worker) ||
+        (message->parcel.size > SEND_SMALL && shard_short(shard, SEND_PART)))
         return false;
     struct message *copy = message_copy(&shard->parcels, message);
     if (copy == NULL)
@@ -131,13 +132,16 @@ void shard_deliver(void *owner, struct subscriber to, struct message *message, u
     }
     struct sending sending = {.shard = shard};
     struct window_use use = session_use(&sending);
+    bool tight = shard_short(shard, SHORT_PART);
+    if (tight)
+        use.queued = 0;
     switch (window_push(&session->window, &use, kept, qos, retain)) {
     case WINDOW_TAKEN:
         session_account(shard, session);
         session_send(shard, session);
         break;
     case WINDOW_FULL:
-        drop(shard, session, COUNTER_CONTROL_QUEUE_FULL);
+        drop(shard, session, tight ? COUNTER_CONTROL_QUEUE_NO_MEMORY : COUNTER_CONTROL_QUEUE_FULL);
         break;
     case WINDOW_FULL_BYTES:
         drop(shard, session, COUNTER_CONTROL_QUEUE_FULL_BYTES);

@@ -28,10 +28,14 @@ struct sys;
 struct loop;
 
 enum {
-    TURN_MAILS = 256,      /* mails taken in one turn */
-    TURN_SESSIONS = 256,   /* waiting sessions looked at in one turn */
-    TURN_EXPIRIES = 64,    /* sessions discarded in one turn because their time is over */
-    TURN_UNSUBSCRIBE = 256 /* subscriptions of discarded sessions removed in one turn */
+    TURN_MAILS = 256,    /* mails taken in one turn */
+    TURN_SESSIONS = 256, /* waiting sessions looked at in one turn */
+    TURN_EXPIRIES = 64,  /* sessions discarded in one turn because their time is over */
+    SHORT_PART = 8, /* below it nothing is retained, nor queued for those that do not take it, */
+    SHORT_SUBSCRIPTIONS = 16, /* and a session has no more subscriptions than these; */
+    SEND_PART = 16,           /* below it no message larger than this is sent */
+    SEND_SMALL = 4096,        /* bytes */
+    TURN_UNSUBSCRIBE = 256    /* subscriptions of discarded sessions removed in one turn */
 };
 
 struct connect_list {
@@ -107,6 +111,10 @@ void held_mail_end(struct shard *shard);
 
 /* Mail that can wait, for that thread, should wait. */
 bool shard_pressed(const struct shard *shard, unsigned to);
+
+/* Less than 1/part of the memory is left: SHORT_PART is kept for clients and sessions themselves,
+ * SEND_PART of it for what is small. */
+bool shard_short(const struct shard *shard, unsigned part);
 
 /* A turn: mail, due work, flush. `now` monotonic, `wall_clock` since the epoch, microseconds. True:
  * there is more to do at once. */

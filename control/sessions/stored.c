@@ -8,7 +8,8 @@ static void store(struct shard *shard, struct message *message, uint64_t epoch) 
         retained_delete(shard->retained, message_topic(message), message->topic_len);
         return;
     }
-    struct message *kept = shard_keep(shard, message);
+    bool room = (message->flags & MESSAGE_SYS) || !shard_short(shard, SHORT_PART);
+    struct message *kept = room ? shard_keep(shard, message) : NULL;
     enum retained_result result =
         kept != NULL ? retained_put(shard->retained, kept, epoch) : RETAINED_NO_MEMORY;
     if (kept != NULL)

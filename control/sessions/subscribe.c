@@ -122,7 +122,10 @@ static bool know_filters(struct shard *shard, const struct session *session, uin
  */
 static void limit_filters(struct shard *shard, struct session *session, struct filter *filters,
                           unsigned count_) {
-    uint32_t most = shard->registry->config->mqtt.subscriptions;
+    uint32_t limit = shard->registry->config->mqtt.subscriptions;
+    uint32_t most = limit;
+    if (limit > SHORT_SUBSCRIPTIONS && shard_short(shard, SHORT_PART))
+        most = SHORT_SUBSCRIPTIONS;
     if (count_ <= most && session->subscribed <= most - count_) {
         session->subscribed += count_;
         return;
@@ -138,7 +141,8 @@ static void limit_filters(struct shard *shard, struct session *session, struct f
             know(&known, hash, true);
         } else {
             filters[i].code = REFUSED;
-            count(&shard->counters, COUNTER_CONTROL_SUBSCRIPTIONS_LIMIT);
+            count(&shard->counters, most < limit ? COUNTER_CONTROL_SUBSCRIBE_NO_MEMORY
+                                                 : COUNTER_CONTROL_SUBSCRIPTIONS_LIMIT);
         }
     }
     if (good)

@@ -33,6 +33,11 @@ bool shard_pressed(const struct shard *shard, unsigned to) {
     return shard->held_first != NULL || mail_pressure(shard->mailroom, UINT32_C(1) << to);
 }
 
+bool shard_short(const struct shard *shard, unsigned part) {
+    size_t limit = arena_limit(shard->arena);
+    return arena_used(shard->arena) > limit - limit / part;
+}
+
 static void send_held(struct shard *shard) {
     while (shard->held_first != NULL) {
         struct held_mail *held = shard->held_first;

@@ -180,6 +180,7 @@
     X(MQTT_LIMIT_SUBSCRIPTIONS, "mqtt.limit_subscriptions", DROP, "Filters refused in SUBACK: the client has as many subscriptions as it may have.") \
     X(MQTT_LIMIT_FILTERS, "mqtt.limit_filters", DROP, "Connections closed: too many filters in one packet.") \
     X(MQTT_LIMIT_QOS2_RECEIVED, "mqtt.limit_qos2_received", DROP, "Connections closed: more than qos2_received QoS 2 messages without PUBREL.") \
+    X(MQTT_LIMIT_PARTIAL, "mqtt.limit_partial", DROP, "Connections closed: half packets held all of partial_memory_mib, or more than short memory has for them, and theirs had waited longest.") \
     X(MQTT_LIMIT_SEND_QUEUE, "mqtt.limit_send_queue", DROP, "QoS 0 messages dropped: the send queue of the subscriber was full.") \
     X(MQTT_LIMIT_QUEUED, "mqtt.limit_queued", DROP, "QoS 1 and 2 messages dropped: as many as queued waited for the subscriber.") \
     X(MQTT_LIMIT_QUEUED_BYTES, "mqtt.limit_queued_bytes", DROP, "QoS 1 and 2 messages dropped: queued_bytes waited for the subscriber.") \
@@ -189,6 +190,7 @@
     X(MQTT_PACKET_TIMEOUT, "mqtt.packet_timeout", DROP, "Connections closed: a packet begun was not ended within packet_timeout.") \
     X(MQTT_KEEP_ALIVE_TIMEOUT, "mqtt.keep_alive_timeout", DROP, "Connections closed: nothing heard for one and a half keep alive times (MQTT-3.1.2-24).") \
     X(MQTT_NO_MEMORY_DELIVER, "mqtt.no_memory_deliver", DROP, "Messages not delivered to a subscriber: memory was short.") \
+    X(MQTT_NO_MEMORY_WILL, "mqtt.no_memory_will", DROP, "Connections refused: memory was short and their will was large.") \
     X(MQTT_NO_MEMORY_CLOSE, "mqtt.no_memory_close", DROP, "Connections closed: memory was short.") \
     X(MQTT_NO_MEMORY_CLOSED, "mqtt.no_memory_closed", DROP, "Ends of connections that could not be told to their control shard: memory was short.") \
     X(MQTT_STOPPING, "mqtt.stopping", DROP, "Connections refused or closed because the broker stops.")

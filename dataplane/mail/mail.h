@@ -280,8 +280,8 @@ enum { INSPECTED_SLABS_MAX = 64 };
 
 struct memory_inspection {
     uint64_t arena_used, arena_limit;
-    uint64_t flow_bytes, connection_bytes, extension_bytes; /* TCP */
-    uint64_t session_bytes, send_queue_bytes;               /* MQTT */
+    uint64_t flow_bytes, connection_bytes, extension_bytes;  /* TCP */
+    uint64_t session_bytes, partial_bytes, send_queue_bytes; /* MQTT */
     uint64_t router_bytes, route_bytes;
     uint64_t connections, subscriptions;
     uint32_t slabs_count;

@@ -28,18 +28,26 @@ void parcel_came_home(struct parcels *parcels, void *memory) {
     pool_free(parcels->pool, parcel, parcel->size);
 }
 
-struct message *message_new(struct parcels *parcels, uint16_t topic_len, uint32_t payload_len) {
-    struct message *message =
-        parcel_new(parcels, sizeof *message + 2 + topic_len + (size_t)payload_len);
+struct message *message_begin(struct parcels *parcels, uint16_t topic_len, uint32_t room) {
+    struct message *message = parcel_new(parcels, sizeof *message + (size_t)room);
     if (!message)
         return NULL;
     message->topic_hash = 0;
-    message->payload_len = payload_len;
+    message->payload_len = 0;
     message->topic_len = topic_len;
     message->qos = 0;
     message->flags = 0;
     message->published = 0;
     store_be16(message->bytes, topic_len);
+    return message;
+}
+
+struct message *message_new(struct parcels *parcels, uint16_t topic_len, uint32_t payload_len) {
+    if (payload_len > UINT32_MAX - 2 - topic_len)
+        return NULL;
+    struct message *message = message_begin(parcels, topic_len, 2u + topic_len + payload_len);
+    if (message)
+        message->payload_len = payload_len;
     return message;
 }
 

@@ -65,6 +65,11 @@ struct message {
  * written, the rest of the fields zero. NULL when memory is short. */
 struct message *message_new(struct parcels *parcels, uint16_t topic_len, uint32_t payload_len);
 
+/* One that is assembled in parts: room for `room` bytes (at least 2) of bytes[], payload_len 0. The
+ * last in a row of them, each twice as large as the one before, has just the room that message_new
+ * would give it, and then its payload_len is set. NULL when memory is short. */
+struct message *message_begin(struct parcels *parcels, uint16_t topic_len, uint32_t room);
+
 /* A copy from this thread's pool, refs = 1, for another thread or a longer life. NULL when short.
  */
 struct message *message_copy(struct parcels *parcels, const struct message *message);

@@ -48,6 +48,11 @@ void pool_init(struct pool *pool, struct arena *arena) {
         slab_init(&pool->classes[i], arena, class_names[i], class_size(i), 0);
 }
 
+size_t pool_taken(size_t size) {
+    return size <= POOL_SLAB_MAX ? class_size(class_of(size))
+                                 : (size_t)1 << (ARENA_SPAN_SHIFT + order_of(size));
+}
+
 bool pool_trim(struct pool *pool) {
     bool any = false;
     for (unsigned i = 0; i < POOL_CLASSES; i++)

@@ -24,6 +24,9 @@ void pool_init(struct pool *pool, struct arena *arena);
 void *pool_alloc(struct pool *pool, size_t size);
 void pool_free(struct pool *pool, void *memory, size_t size);
 
+/* Bytes that an allocation of `size` really takes: its class's, or whole spans. */
+size_t pool_taken(size_t size);
+
 /* Gives the empty spans that the classes keep in hand back to the arena (at most one each). False:
  * there were none. pool_alloc does it when memory is short. */
 bool pool_trim(struct pool *pool);

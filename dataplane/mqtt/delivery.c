@@ -2,6 +2,7 @@
 #include "dataplane/mqtt/delivery.h"
 
 #include "dataplane/mqtt/output.h"
+#include "dataplane/mqtt/shortage.h"
 
 /* What a window's callbacks need. */
 struct target {
@@ -71,7 +72,8 @@ void delivery_send(struct mqtt *mqtt, struct connection *connection) {
 static void deliver_qos0(struct mqtt *mqtt, struct connection *connection, struct message *message,
                          bool retain) {
     if (!output_has_room(mqtt, connection, retain ? RETAINED_ALLOWANCE : 1))
-        drop(mqtt, connection, COUNTER_MQTT_LIMIT_SEND_QUEUE);
+        drop(mqtt, connection,
+             shortage(mqtt) ? COUNTER_MQTT_NO_MEMORY_DELIVER : COUNTER_MQTT_LIMIT_SEND_QUEUE);
     else if (!output_publish(mqtt, connection, message, 0, 0, retain, false))
         drop(mqtt, connection, COUNTER_MQTT_NO_MEMORY_DELIVER);
 }
@@ -86,6 +88,9 @@ static void deliver_window(struct mqtt *mqtt, struct connection *connection,
     }
     struct target target = {.mqtt = mqtt, .connection = connection};
     struct window_use use = use_of(&target, retain ? RETAINED_ALLOWANCE : 1);
+    bool tight = shortage(mqtt);
+    if (tight)
+        use.queued = 0; /* what goes out at once still may */
     size_t held = window_bytes(&attachment->window);
     enum window_result result = window_push(&attachment->window, &use, message, qos, retain);
     mqtt->stats.session_bytes += window_bytes(&attachment->window) - held;
@@ -96,7 +101,7 @@ static void deliver_window(struct mqtt *mqtt, struct connection *connection,
         window_sent(&target, &attachment->window, &use);
         break;
     case WINDOW_FULL:
-        drop(mqtt, connection, COUNTER_MQTT_LIMIT_QUEUED);
+        drop(mqtt, connection, tight ? COUNTER_MQTT_NO_MEMORY_DELIVER : COUNTER_MQTT_LIMIT_QUEUED);
         break;
     case WINDOW_FULL_BYTES:
         drop(mqtt, connection, COUNTER_MQTT_LIMIT_QUEUED_BYTES);
@@ -171,7 +176,8 @@ static bool has_retained_room(const struct mqtt *mqtt, const struct connection *
     const struct mqtt_limits *limits = &mqtt->config.limits;
     const struct attachment *attachment = connection_attachment(mqtt, connection);
 
-    if (output_bytes_queued(mqtt, connection) > limits->send_queue_bytes / 2)
+    if (output_bytes_queued(mqtt, connection) > limits->send_queue_bytes / 2 ||
+        !output_has_room(mqtt, connection, 1))
         return false;
     return attachment == NULL || (window_queued(&attachment->window) <= limits->queued / 2 &&
                                   attachment->window.queued_bytes <= limits->queued_bytes / 2);

@@ -6,6 +6,7 @@
 #include "dataplane/mqtt/handlers.h"
 
 #include "dataplane/mqtt/output.h"
+#include "dataplane/mqtt/shortage.h"
 #include "dataplane/mqtt/will.h"
 
 /* Says why, then closes (3.2.2.3). Without memory for the answer it only closes. */
@@ -122,6 +123,8 @@ enum handled handle_connect(struct mqtt *mqtt, struct connection *connection,
         enum counter fault = handle_topic_fault(mqtt, view.will_topic, view.will_topic_len);
         if (fault != COUNTERS)
             return handle_violation(mqtt, connection, fault);
+        if (view.will_payload_len > SHORT_WILL && shortage(mqtt))
+            return refuse(mqtt, connection, CONNACK_UNAVAILABLE, COUNTER_MQTT_NO_MEMORY_WILL);
     }
     return ask(mqtt, connection, &view);
 }

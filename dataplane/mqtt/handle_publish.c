@@ -7,6 +7,7 @@
 #include "dataplane/mqtt/handlers.h"
 
 #include "dataplane/mqtt/output.h"
+#include "dataplane/mqtt/shortage.h"
 
 static enum codec_result decode(const struct packet *packet, struct publish_view *view) {
     enum codec_result result = decode_publish_flags(packet->header.flags, view);
@@ -98,6 +99,9 @@ static enum handled publish_qos2(struct mqtt *mqtt, struct connection *connectio
     } else {
         if (attachment->received.count >= mqtt->config.limits.qos2_received)
             return handle_violation(mqtt, connection, COUNTER_MQTT_LIMIT_QOS2_RECEIVED);
+        if (attachment->received.count >= SHORT_PACKET_IDS &&
+            attachment->received.count == attachment->received.capacity && shortage(mqtt))
+            return out_of_memory(mqtt, connection);
         if (!packet_ids_reserve(&attachment->received, mqtt->pool))
             return HANDLED_TRY_AGAIN;
         if (connection_persistent(connection) &&

@@ -4,6 +4,7 @@
  * sessions subscribe in this worker's router, persistent ones in their shard's.
  */
 #include "dataplane/mqtt/filters.h"
+#include "dataplane/mqtt/shortage.h"
 
 /* Subscriptions looked at to tell whether filters are among them, for one packet. */
 enum { LOOKED_AT_MAX = 4000 };
@@ -36,7 +37,8 @@ static bool is_there(const struct mqtt *mqtt, const struct connection *connectio
 /* At the limit only filters that are there already may be subscribed to. */
 static void limit_subscriptions(struct mqtt *mqtt, struct connection *connection,
                                 struct filters *filters) {
-    uint32_t max = mqtt->config.limits.subscriptions;
+    uint32_t limit = mqtt->config.limits.subscriptions;
+    uint32_t max = shortage(mqtt) && limit > SHORT_SUBSCRIPTIONS ? SHORT_SUBSCRIPTIONS : limit;
     bool close = connection->subscriptions + filters->count > max;
     unsigned looked_at = 0;
 
@@ -51,7 +53,9 @@ static void limit_subscriptions(struct mqtt *mqtt, struct connection *connection
         if (connection->subscriptions < max) {
             connection->subscriptions++;
         } else {
-            count(mqtt->counters, COUNTER_MQTT_LIMIT_SUBSCRIPTIONS);
+            count(mqtt->counters, connection->subscriptions < limit
+                                      ? COUNTER_TOPICS_SUBSCRIBE_NO_MEMORY
+                                      : COUNTER_MQTT_LIMIT_SUBSCRIPTIONS);
             filter->code = SUBACK_FAILURE;
         }
     }

@@ -4,6 +4,7 @@
 #include "dataplane/mqtt/handlers.h"
 #include "dataplane/mqtt/output.h"
 #include "dataplane/mqtt/partial.h"
+#include "dataplane/mqtt/shortage.h"
 
 /* What one call takes at most, so that a turn stays short: packets, of which those with filters
  * weigh more. The rest waits for the next turn. */
@@ -73,6 +74,10 @@ static enum handled handle_packet(struct mqtt *mqtt, struct connection *connecti
     mqtt->input_spent += filters ? FILTERS_WEIGHT : 1;
     const struct send_queue *queue = output_queue(mqtt, connection);
     if (handled == HANDLED_DONE && queue != NULL && queue->own_bytes >= OUTPUT_HOLD_BYTES) {
+        if (shortage(mqtt)) { /* held, it would pile up a window more */
+            connection_end(mqtt, connection, CLOSE_RESOURCES, ENDING_ABORT);
+            return HANDLED_CLOSED;
+        }
         count(mqtt->counters, COUNTER_MQTT_HELD);
         connection->flags |= CONNECTION_HELD;
     }
@@ -84,8 +89,8 @@ static void handle_partial(struct mqtt *mqtt, struct connection *connection,
                            struct partial *partial) {
     struct packet packet = {
         .header = partial->header,
-        .body = partial->bytes,
-        .message = partial->message != NULL ? &partial->message : NULL,
+        .body = partial->area.bytes,
+        .message = partial->area.message != NULL ? &partial->area.message : NULL,
         .packet_id = load_be16(partial->packet_id),
     };
 

@@ -16,6 +16,7 @@ struct mqtt_limits {
     uint32_t queued_bytes; /* their bytes */
     uint32_t send_queue_bytes;   /* on a connection: above it QoS 0 is dropped */
     uint32_t qos2_received;      /* incoming QoS 2 messages not yet released, of a client */
+    uint64_t partial_bytes;      /* memory of packets that have come in part, of the worker */
     uint32_t connect_timeout_ms; /* from the first byte to a whole CONNECT */
     uint32_t packet_timeout_ms;  /* a packet begun and not ended */
     uint16_t keep_alive_max;     /* seconds; a longer or no keep alive is cut to it; 0 = no limit */

@@ -8,7 +8,7 @@
 #include "dataplane/mqtt/delivery.h"
 #include "dataplane/mqtt/input.h"
 #include "dataplane/mqtt/output.h"
-#include "dataplane/mqtt/partial.h"
+#include "dataplane/mqtt/shortage.h"
 #include "dataplane/mqtt/suback.h"
 
 static uint32_t new_generation(struct mqtt *mqtt) {
@@ -154,6 +154,7 @@ void mqtt_begin(struct mqtt *mqtt, uint64_t now, uint64_t wall_clock) {
     mqtt->now = now;
     mqtt->now_ms = (uint32_t)(now / 1000);
     mqtt->wall_clock = wall_clock;
+    shortage_begin(mqtt);
 }
 
 void mqtt_stats(const struct mqtt *mqtt, struct mqtt_stats *stats) {

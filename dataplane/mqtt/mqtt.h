@@ -59,7 +59,7 @@ bool mqtt_stopped(const struct mqtt *mqtt);
 
 struct mqtt_stats {
     uint64_t connections, connected, clean_sessions;
-    uint64_t session_bytes, send_queue_bytes;
+    uint64_t session_bytes, send_queue_bytes, partial_bytes;
 };
 void mqtt_stats(const struct mqtt *mqtt, struct mqtt_stats *stats);
 

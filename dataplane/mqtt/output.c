@@ -2,6 +2,7 @@
 #include "dataplane/mqtt/output.h"
 
 #include "dataplane/mqtt/delivery.h"
+#include "dataplane/mqtt/shortage.h"
 
 static uint64_t memory(const struct send_queue *queue) {
     return sizeof *queue + (uint64_t)queue->chunks * sizeof(struct send_chunk);
@@ -35,7 +36,10 @@ void output_free(struct mqtt *mqtt, struct connection *connection) {
 bool output_has_room(const struct mqtt *mqtt, const struct connection *connection, unsigned times) {
     uint64_t queued = output_bytes_queued(mqtt, connection);
 
-    return queued == 0 || queued < (uint64_t)times * mqtt->config.limits.send_queue_bytes;
+    if (queued == 0)
+        return true;
+    return queued < (uint64_t)times * mqtt->config.limits.send_queue_bytes &&
+           (queued < SHORT_SEND_QUEUE || !shortage(mqtt));
 }
 
 bool output_reserve(struct mqtt *mqtt, struct connection *connection) {

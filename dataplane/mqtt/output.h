@@ -29,7 +29,8 @@ static inline uint32_t output_bytes_queued(const struct mqtt *mqtt,
     return queue != NULL ? queue->bytes : 0;
 }
 
-/* True while less than `times` send_queue_bytes are queued. An empty queue always has room. */
+/* True while less than `times` send_queue_bytes are queued, and little when memory is short. An
+ * empty queue always has room. */
 bool output_has_room(const struct mqtt *mqtt, const struct connection *connection, unsigned times);
 
 /* Makes sure that the next acknowledgement can be queued. False: no memory. */

@@ -1,30 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/mqtt/partial.h"
 
+#include "dataplane/mqtt/partials.h"
+
 enum {
-    STEP = 4,            /* memory for what is announced, once a fourth of it has arrived */
-    FIRST_CAPACITY = 64, /* bytes */
-    MESSAGE_MIN = 512,   /* a shorter PUBLISH is copied into its message by the router */
+    CAPACITY_MIN = 64, /* bytes */
+    MESSAGE_MIN = 512, /* a shorter PUBLISH is copied into its message by the router */
+    MOVES = 4,         /* bytes moved for each that comes ... */
+    MOVED_MIN = 4096,  /* ... and at least, with each call */
+
 };
 
 struct partial *partial_new(struct mqtt *mqtt, struct connection *connection) {
-    struct partial *partial = pool_alloc(mqtt->pool, sizeof *partial);
+    size_t taken = pool_taken(sizeof(struct partial));
+    struct partial *partial =
+        partials_room(mqtt, NULL, taken) ? pool_alloc(mqtt->pool, sizeof *partial) : NULL;
 
     if (partial == NULL)
         return NULL;
-    *partial = (struct partial){.started = mqtt->now_ms};
+    *partial = (struct partial){
+        .started = mqtt->now_ms,
+        .held = (uint32_t)taken,
+        .connection = arena_ref(mqtt->pool->base, connection),
+    };
     connection->partial = arena_ref(mqtt->pool->base, partial);
-    mqtt->stats.session_bytes += sizeof *partial;
+    mqtt->stats.partial_bytes += taken;
+    partials_add(mqtt, partial);
     return partial;
 }
 
-static void free_bytes(struct mqtt *mqtt, struct partial *partial) {
-    if (partial->bytes == NULL)
+/* A PUBLISH that is assembled in its message. */
+static bool in_message(const struct partial *partial) {
+    return partial->header.type == PACKET_PUBLISH && partial->header.remaining >= MESSAGE_MIN;
+}
+
+static uint32_t packet_id_len(const struct partial *partial) {
+    return in_message(partial) && (partial->header.flags & 6) ? 2 : 0;
+}
+
+static size_t area_size(const struct partial *partial, uint32_t capacity) {
+    return capacity + (in_message(partial) ? sizeof(struct message) : 0);
+}
+
+static void account(struct mqtt *mqtt, struct partial *partial, size_t taken, bool more) {
+    partial->held = (uint32_t)(more ? partial->held + taken : partial->held - taken);
+    mqtt->stats.partial_bytes += more ? taken : -(uint64_t)taken;
+}
+
+static void area_free(struct mqtt *mqtt, struct partial *partial, struct partial_area *area) {
+    size_t size = area_size(partial, area->capacity);
+
+    if (area->bytes == NULL)
         return;
-    pool_free(mqtt->pool, partial->bytes, partial->capacity);
-    mqtt->stats.session_bytes -= partial->capacity;
-    partial->bytes = NULL;
-    partial->capacity = 0;
+    if (!in_message(partial))
+        pool_free(mqtt->pool, area->bytes, size);
+    else if (area->message != NULL) /* else the router has it */
+        parcel_release(mqtt->parcels, area->message);
+    account(mqtt, partial, pool_taken(size), false);
+    *area = (struct partial_area){0};
 }
 
 void partial_free(struct mqtt *mqtt, struct connection *connection) {
@@ -32,11 +65,11 @@ void partial_free(struct mqtt *mqtt, struct connection *connection) {
 
     if (partial == NULL)
         return;
-    free_bytes(mqtt, partial);
-    if (partial->message != NULL)
-        parcel_release(mqtt->parcels, partial->message);
+    partials_remove(mqtt, partial);
+    area_free(mqtt, partial, &partial->old);
+    area_free(mqtt, partial, &partial->area);
+    mqtt->stats.partial_bytes -= partial->held;
     pool_free(mqtt->pool, partial, sizeof *partial);
-    mqtt->stats.session_bytes -= sizeof *partial;
     connection->partial = 0;
 }
 
@@ -55,26 +88,36 @@ enum codec_result partial_header(struct partial *partial, const uint8_t *data, s
     return result;
 }
 
-/* Bytes of a body at `offset` go to where they belong in the message, or in packet_id, which stands
- * between topic and payload on the wire and not in a message. */
-static void place(struct partial *partial, uint32_t offset, const uint8_t *data, size_t len) {
-    struct message *message = partial->message;
-    uint32_t topic_end = 2u + message->topic_len;
-    uint32_t id_end = topic_end + (partial->header.flags & 6 ? 2 : 0);
+/* Where in the area the byte at `offset` of the body belongs; the packet identifier stands between
+ * topic and payload on the wire and not in a message. */
+static uint32_t place_of(const struct partial *partial, uint32_t topic_len, uint32_t offset) {
+    uint32_t topic_end = 2u + topic_len, id = packet_id_len(partial);
 
+    if (id == 0 || offset <= topic_end)
+        return offset;
+    return offset < topic_end + id ? topic_end : offset - id;
+}
+
+/* Bytes of a body at `offset` go to where they belong, in the area or in packet_id. */
+static void place(struct partial *partial, uint32_t offset, const uint8_t *data, size_t len) {
+    uint8_t *bytes = partial->area.bytes;
+    uint32_t id = packet_id_len(partial);
+    uint32_t topic_end = UINT32_MAX;
+
+    if (id > 0)
+        topic_end = 2u + partial->area.message->topic_len;
     while (len > 0) {
         uint8_t *to;
-        size_t room;
+        size_t room = len;
 
         if (offset < topic_end) {
-            to = message->bytes + offset;
+            to = bytes + offset;
             room = topic_end - offset;
-        } else if (offset < id_end) {
+        } else if (offset < topic_end + id) {
             to = partial->packet_id + (offset - topic_end);
-            room = id_end - offset;
+            room = topic_end + id - offset;
         } else {
-            to = message->bytes + topic_end + (offset - id_end);
-            room = len;
+            to = bytes + (offset - id);
         }
         if (room > len)
             room = len;
@@ -85,71 +128,112 @@ static void place(struct partial *partial, uint32_t offset, const uint8_t *data,
     }
 }
 
-/* The first two bytes of the body, some of which are in `data`. */
-static uint16_t topic_len(const struct partial *partial, const uint8_t *data) {
-    uint8_t bytes[2];
+static void move(struct mqtt *mqtt, struct partial *partial, uint64_t most) {
+    uint32_t left = partial->old_end - partial->moved;
+    uint32_t n = left < most ? left : (uint32_t)most;
 
-    for (unsigned i = 0; i < 2; i++)
-        bytes[i] = i < partial->have ? partial->bytes[i] : data[i - partial->have];
-    return load_be16(bytes);
+    if (partial->old.bytes == NULL)
+        return;
+    memcpy(partial->area.bytes + partial->moved, partial->old.bytes + partial->moved, n);
+    partial->moved += n;
+    if (partial->moved == partial->old_end)
+        area_free(mqtt, partial, &partial->old);
 }
 
-static enum partial_result begin_message(struct mqtt *mqtt, struct partial *partial,
-                                         const uint8_t *data) {
-    uint16_t topic = topic_len(partial, data);
-    uint32_t around = 2u + topic + (partial->header.flags & 6 ? 2 : 0);
-
-    if (partial->header.remaining < around)
-        return PARTIAL_TRUNCATED;
-    partial->message = message_new(mqtt->parcels, topic, partial->header.remaining - around);
-    if (partial->message == NULL)
-        return PARTIAL_NO_MEMORY;
-    place(partial, 0, partial->bytes, partial->have);
-    free_bytes(mqtt, partial);
-    return PARTIAL_TAKEN;
+static bool area_new(struct mqtt *mqtt, struct partial *partial, uint16_t topic_len,
+                     struct partial_area *area) {
+    if (in_message(partial)) {
+        area->message = message_begin(mqtt->parcels, topic_len, area->capacity);
+        area->bytes = area->message != NULL ? area->message->bytes : NULL;
+    } else {
+        area->bytes = pool_alloc(mqtt->pool, area->capacity);
+    }
+    return area->bytes != NULL;
 }
 
-static bool grow(struct mqtt *mqtt, struct partial *partial, uint64_t needed) {
-    uint32_t total = partial->header.remaining;
-    uint64_t capacity = needed * STEP < FIRST_CAPACITY ? FIRST_CAPACITY : needed * STEP;
+/* Room for `needed` bytes, of which `filled` are there. Of what is still to be moved there are no
+ * more than have come since. */
+static bool grow(struct mqtt *mqtt, struct partial *partial, uint16_t topic_len, uint32_t filled,
+                 uint32_t needed) {
+    uint32_t capacity = partial->header.remaining - packet_id_len(partial);
 
-    if (capacity > total)
-        capacity = total;
-    uint8_t *bytes = pool_alloc(mqtt->pool, capacity);
-    if (bytes == NULL)
+    move(mqtt, partial, UINT32_MAX);
+    for (uint32_t half = (capacity + 1) / 2; half >= needed && half >= CAPACITY_MIN;
+         half = (capacity + 1) / 2)
+        capacity = half;
+    struct partial_area area = {.capacity = capacity};
+    size_t taken = pool_taken(area_size(partial, capacity));
+    if (!partials_room(mqtt, partial, taken) || !area_new(mqtt, partial, topic_len, &area))
         return false;
-    if (partial->bytes != NULL)
-        memcpy(bytes, partial->bytes, partial->have);
-    free_bytes(mqtt, partial);
-    partial->bytes = bytes;
-    partial->capacity = (uint32_t)capacity;
-    mqtt->stats.session_bytes += capacity;
+    account(mqtt, partial, taken, true);
+    partial->old = partial->area;
+    partial->old_end = filled;
+    partial->moved = 0;
+    partial->area = area;
     return true;
+}
+
+/* The first two bytes of the body, some of which are in `data`. */
+static uint16_t topic_len_of(const struct partial *partial, const uint8_t *data) {
+    if (partial->area.message != NULL)
+        return partial->area.message->topic_len;
+    return (uint16_t)(partial->have > 0 ? partial->first << 8 | data[0] : data[0] << 8 | data[1]);
+}
+
+/* Room for the next `n` bytes. */
+static enum partial_result prepare(struct mqtt *mqtt, struct partial *partial, const uint8_t *data,
+                                   uint32_t n) {
+    uint32_t have = partial->have, topic = 0;
+
+    if (in_message(partial)) {
+        topic = topic_len_of(partial, data);
+        if (partial->header.remaining < 2u + topic + packet_id_len(partial))
+            return PARTIAL_TRUNCATED;
+    }
+    uint32_t needed = place_of(partial, topic, have + n);
+    if (needed > partial->area.capacity) {
+        bool first = partial->area.bytes == NULL;
+        uint32_t filled = place_of(partial, topic, have);
+
+        if (!grow(mqtt, partial, (uint16_t)topic, filled, needed))
+            return PARTIAL_NO_MEMORY;
+        if (first && have > 0)
+            place(partial, 0, &partial->first, 1);
+    }
+    return PARTIAL_TAKEN;
 }
 
 enum partial_result partial_body(struct mqtt *mqtt, struct partial *partial, const uint8_t *data,
                                  size_t len, size_t *taken) {
-    uint32_t total = partial->header.remaining;
-    uint32_t n = len < total - partial->have ? (uint32_t)len : total - partial->have;
-    uint64_t needed = (uint64_t)partial->have + n;
+    uint32_t left = partial->header.remaining - partial->have;
+    uint32_t n = len < left ? (uint32_t)len : left;
 
     *taken = 0;
-    if (n == 0)
+    if (n == 0) {
+        if (left == 0)
+            partials_remove(mqtt, partial);
         return PARTIAL_TAKEN;
-    if (partial->message == NULL && partial->header.type == PACKET_PUBLISH &&
-        total >= MESSAGE_MIN && needed >= 2 && needed * STEP >= total) {
-        enum partial_result result = begin_message(mqtt, partial, data);
+    }
+    if (in_message(partial) && partial->have + n < 2) {
+        partial->first = data[0];
+    } else {
+        enum partial_result result = prepare(mqtt, partial, data, n);
         if (result != PARTIAL_TAKEN)
             return result;
-    }
-    if (partial->message != NULL) {
         place(partial, partial->have, data, n);
-    } else {
-        if (needed > partial->capacity && !grow(mqtt, partial, needed))
-            return PARTIAL_NO_MEMORY;
-        memcpy(partial->bytes + partial->have, data, n);
     }
     partial->have += n;
     *taken = n;
+    if (!partial_whole(partial)) {
+        move(mqtt, partial, (uint64_t)n * MOVES + MOVED_MIN);
+        partials_grown(mqtt, partial);
+        return PARTIAL_TAKEN;
+    }
+    move(mqtt, partial, UINT32_MAX);
+    partials_remove(mqtt, partial);
+    if (in_message(partial)) {
+        struct message *message = partial->area.message;
+        message->payload_len = partial->area.capacity - 2 - message->topic_len;
+    }
     return PARTIAL_TAKEN;
 }

@@ -40,6 +40,8 @@ struct mqtt {
 
     ref_t waiting_first, waiting_last; /* struct connection */
     struct remains_list remains;
+    ref_t partials_first, partials_last; /* struct partial, see partials.h */
+    uint64_t connection_memory;          /* that only connections can use; see shortage.h */
 
     enum mqtt_stopping stopping;
     uint32_t stop_position;

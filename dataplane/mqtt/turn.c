@@ -4,6 +4,7 @@
 #include "dataplane/mqtt/connection.h"
 #include "dataplane/mqtt/delivery.h"
 #include "dataplane/mqtt/input.h"
+#include "dataplane/mqtt/partials.h"
 
 enum {
     TURN_WAITING = 32,       /* connections tried again in one turn */
@@ -82,6 +83,7 @@ static void turn_stopping(struct mqtt *mqtt) {
 bool mqtt_turn(struct mqtt *mqtt) {
     bool more = remains_turn(mqtt);
 
+    more |= partials_turn(mqtt);
     turn_waiting(mqtt);
     turn_stopping(mqtt);
     return more || mqtt->waiting_first || (mqtt->stopping != RUNNING && !mqtt_stopped(mqtt));

@@ -31,6 +31,7 @@ void worker_inspect_memory(struct worker *worker, struct memory_inspection *memo
     memory->connection_bytes = tcp.connection_bytes;
     memory->extension_bytes = tcp.extension_bytes;
     memory->session_bytes = mqtt.session_bytes;
+    memory->partial_bytes = mqtt.partial_bytes;
     memory->send_queue_bytes = mqtt.send_queue_bytes;
     memory->router_bytes = router.bytes;
     memory->route_bytes = routes_bytes(worker->config.routes);

@@ -218,5 +218,59 @@ class Malformed(broker.Case):
         self.witness_is_well()
 
 
+class ShortMemory(broker.Case):
+    """Half packets that would fill the memory of every worker many times over."""
+
+    settings = {"workers": {"memory_mib": 64}, "mqtt": {"packet_timeout_ms": 600000}}
+    HALVES = 150 if options.slow else 600  # times 270,000 bytes
+
+    def partial_bytes(self):
+        return [row["partial_bytes"] for row in self.broker.json("memory", "show")["workers"]]
+
+    def works(self, old, number):
+        """An old client, and one that has just come, are served as if nothing were the matter."""
+        new = self.wire()
+        new.connect(f"new-{number}")
+        new.subscribe((f"works/{number}", 1))
+        for client in (old, new):
+            client.send(wire.publish(f"works/{number}", f"{number}", 1, identifier=9))
+        for client, kinds in ((old, {wire.PUBACK: 1}), (new, {wire.PUBACK: 1, wire.PUBLISH: 2})):
+            found = [client.receive().kind for _ in range(sum(kinds.values()))]
+            self.assertEqual({kind: found.count(kind) for kind in kinds}, kinds)
+        new.close()
+
+    def test_half_packets_hold_their_budget_and_no_more(self):
+        large = wire.publish("half/large", bytes(1000000), 1, identifier=1)
+        old = self.wire()
+        old.connect("old")
+        honest = self.wire()
+        honest.connect("honest")
+        sent = 0
+        before = self.broker.counter("mqtt.limit_partial")
+        for i in range(self.HALVES):
+            half = self.wire()
+            half.connect(f"half-{i}")
+            half.send(large[:270000])
+            if sent < len(large):  # goes on, slower than the others
+                honest.send(large[sent:sent + 20000])
+                sent += 20000
+            if i % 50 == 49:
+                self.works(old, i)
+                for held in self.partial_bytes():
+                    self.assertLessEqual(held, 16 << 20)
+        self.assertEqual(honest.receive(wire.PUBACK).identifier, 1)
+        self.works(old, "after")
+        broker.wait_for("half packets to be given up",
+                        lambda: self.broker.counter("mqtt.limit_partial") > before)
+        names = {row["name"] for row in self.broker.json("drops")}
+        self.assertNotIn("mqtt.no_memory_close", names)
+        self.assertNotIn("tcp.drop_pressure", names)
+        # A large one that comes now takes the place of those that wait.
+        late = self.wire()
+        late.connect("late")
+        late.send(large)
+        self.assertEqual(late.receive(wire.PUBACK).identifier, 1)
+
+
 if __name__ == "__main__":
     broker.main()

@@ -277,6 +277,8 @@ static const struct {
      "\"c\"]\n"},
     {"mqtt: {refuse_subscriptions: [a, {b: c}]}\n",
      "1: mqtt.refuse_subscriptions[1]: is a mapping; give a text\n"},
+    {"workers: {memory_mib: 64, partial_memory_mib: 33}\n",
+     "1: workers.partial_memory_mib: 33 is more than half of workers.memory_mib; at most 32\n"},
     {"mqtt: {send_queue_bytes: 4096}\n",
      "1: mqtt.send_queue_bytes: 4096 is less than mqtt.packet_size; at least 1048576\n"},
     {"- a\n", "1: file: is not a mapping; give sections such as `mqtt:` with keys below them\n"},

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -413,6 +414,55 @@ static void without_memory_a_delivery_waits(void **state) {
     assert_int_equal(COUNT_OF(&world, QUEUE_NO_MEMORY), 0);
 }
 
+/* Spans of the shard's until less than 1/part is left. */
+static unsigned fill(void **spans, unsigned part) {
+    struct arena *arena = world.shard[0]->arena;
+    size_t limit = arena_limit(arena);
+    unsigned n = 0;
+    while (arena_used(arena) <= limit - limit / part) {
+        spans[n] = arena_span_alloc(arena, 2);
+        assert_non_null(spans[n++]);
+    }
+    return n;
+}
+
+static void short_memory_is_kept_for_clients_and_sessions(void **state) {
+    static void *spans[1024];
+    char filter[8], large[5000];
+    world_open(&world, 1);
+    struct client_at away = persistent(0, NULL);
+    world_subscribe(&world, &away, "t", 1, 1);
+    world_disconnect(&world, &away);
+    unsigned n = fill(spans, SHORT_PART);
+    publish("t", "one", 1);
+    publish("t", "two", 1);
+    assert_int_equal(COUNT_OF(&world, QUEUE_NO_MEMORY), 1);
+    world_publish(&world, 0, "r", "retained", 0, MAIL_PUBLISH_STORE);
+    assert_int_equal(COUNT_OF(&world, RETAINED_NO_MEMORY), 1);
+    assert_int_equal(shard_gauges(world.shard[0])->retained, 0);
+    /* A new session works; one with much to send and one with little. */
+    struct client_at client = world_connect(&world, 1, "new", PERSISTENT, NULL);
+    for (unsigned i = 0; i < SHORT_SUBSCRIPTIONS; i++) {
+        snprintf(filter, sizeof filter, "f%u", i);
+        world_subscribe(&world, &client, filter, 1, 1);
+    }
+    world_subscribe(&world, &client, "more", 1, 0x80);
+    assert_int_equal(COUNT_OF(&world, SUBSCRIBE_NO_MEMORY), 1);
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    publish("f1", large, 1);
+    world_ack(&world, &client, PUBACK, world_delivered(&world, &client, large, 1, false));
+    unsigned more = fill(spans + n, SEND_PART);
+    publish("f1", large, 1);
+    assert_int_equal(desk_has(&world.workers[1], MAIL_DELIVER), 0);
+    while (more > 0)
+        arena_span_free(world.shard[0]->arena, spans[n + --more], 2);
+    world_settle(&world);
+    world_delivered(&world, &client, large, 1, false);
+    while (n > 0)
+        arena_span_free(world.shard[0]->arena, spans[--n], 2);
+}
+
 static int set_up(void **state) {
     world_prepare(&world);
     return 0;
@@ -446,6 +496,7 @@ int main(void) {
         TEST(subscriptions_are_listed_and_matched),
         TEST(without_memory_messages_are_dropped_and_counted),
         TEST(without_memory_a_delivery_waits),
+        TEST(short_memory_is_kept_for_clients_and_sessions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

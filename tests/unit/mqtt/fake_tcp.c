@@ -285,6 +285,10 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
     *info = (struct tcp_report){.state = 1, .mss = MSS, .send_queue = conn->announced};
 }
 
+void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
+    *stats = (struct tcp_stats){0};
+}
+
 void tcp_stop_accepting(struct tcp *tcp) {
     tcp->stopped = true;
 }

@@ -27,6 +27,7 @@ int fixture_prepare(void **state) {
                                                .queued_bytes = 100000,
                                                .send_queue_bytes = 20000,
                                                .qos2_received = 20,
+                                               .partial_bytes = 4 << 20,
                                                .connect_timeout_ms = 5000,
                                                .packet_timeout_ms = 8000},
                                     .self = WORKER,
@@ -96,6 +97,7 @@ int fixture_close(void **state) {
     assert_int_equal(stats.connected, 0);
     assert_int_equal(stats.clean_sessions, 0);
     assert_int_equal(stats.session_bytes, 0);
+    assert_int_equal(stats.partial_bytes, 0);
     assert_int_equal(stats.send_queue_bytes, 0);
     router_destroy(f.router);
     for (unsigned i = 0; i < THREADS; i++)

@@ -47,6 +47,7 @@ struct worker_config world_worker_config(struct world *world, unsigned self, boo
                             .send_queue_bytes = 20000,
                             .qos2_received = 20,
                             .connect_timeout_ms = 60000,
+                            .partial_bytes = 4 << 20,
                             .packet_timeout_ms = 60000},
                  .self = self,
                  .first_shard = world->shard_thread,
