@@ -3,7 +3,7 @@
 #include "control/sessions/session.h"
 #include "control/sessions/state.h"
 
-enum { PUBACK = 4, PUBREC = 5, PUBCOMP = 7 };
+enum { PUBACK = 4, PUBREC, PUBREL, PUBCOMP };
 
 struct client *mail_client(struct shard *shard, const struct mail *mail) {
     struct client *client = directory_at(&shard->directory, mail->session);
@@ -19,30 +19,69 @@ struct session *mail_session(struct shard *shard, const struct mail *mail) {
     return client != NULL ? session_at(shard, client->session) : NULL;
 }
 
+static enum window_ack acknowledge(struct session *session, const struct window_use *use,
+                                   const struct mail *mail) {
+    switch (mail->ack.packet) {
+    case PUBACK:
+        return window_puback(&session->window, use, mail->ack.packet_id);
+    case PUBREC:
+        return window_pubrec(&session->window, use, mail->ack.packet_id);
+    case PUBCOMP:
+        return window_pubcomp(&session->window, use, mail->ack.packet_id);
+    default:
+        return WINDOW_ACK_UNKNOWN;
+    }
+}
+
+static void kick(struct shard *shard, const struct client *client, enum mail_close_reason reason) {
+    struct mail mail = {.type = MAIL_KICK,
+                        .code = (uint8_t)reason,
+                        .conn = client->conn,
+                        .generation = client->generation,
+                        .session = client->handle};
+    shard_send(shard, client->worker, &mail);
+}
+
+/* Lets a receiver that holds an identifier of ours, which we do not know of, forget it. */
+static void let_go(struct shard *shard, const struct client *client, uint16_t packet_id) {
+    struct mail mail = {.type = MAIL_PUBREL_OUT,
+                        .conn = client->conn,
+                        .generation = client->generation,
+                        .session = client->handle,
+                        .ack = {.packet_id = packet_id, .packet = PUBREL}};
+    shard_send(shard, client->worker, &mail);
+}
+
+/* MQTT-4.8.0-1. What follows on the same connection still counts, and goes nowhere. */
+static void wrong(struct shard *shard, struct client *client) {
+    if (client->flags & CLIENT_CLOSING)
+        return;
+    count(&shard->counters, COUNTER_CONTROL_WRONG_ACK);
+    client->flags |= CLIENT_CLOSING;
+    kick(shard, client, CLOSE_PROTOCOL);
+}
+
 void ack_mail(struct shard *shard, const struct mail *mail) {
     struct session *session = mail_session(shard, mail);
     if (session == NULL)
         return;
-    struct sending sending = {shard, directory_at(&shard->directory, session->client)};
+    struct client *client = directory_at(&shard->directory, session->client);
+    struct sending sending = {shard, client};
     struct window_use use = session_use(&sending);
-    bool known = false;
-    switch (mail->ack.packet) {
-    case PUBACK:
-        known = window_puback(&session->window, &use, mail->ack.packet_id);
+    switch (acknowledge(session, &use, mail)) {
+    case WINDOW_ACK_TAKEN:
+        session_account(shard, session);
+        session_progress(shard, session);
         break;
-    case PUBREC:
-        known = window_pubrec(&session->window, &use, mail->ack.packet_id);
-        break;
-    case PUBCOMP:
-        known = window_pubcomp(&session->window, &use, mail->ack.packet_id);
-        break;
-    }
-    if (!known) {
+    case WINDOW_ACK_UNKNOWN:
         count(&shard->counters, COUNTER_CONTROL_ACK_UNKNOWN);
-        return;
+        if (mail->ack.packet == PUBREC)
+            let_go(shard, client, mail->ack.packet_id);
+        break;
+    case WINDOW_ACK_WRONG:
+        wrong(shard, client);
+        break;
     }
-    session_account(shard, session);
-    session_progress(shard, session);
 }
 
 /*
@@ -50,13 +89,8 @@ void ack_mail(struct shard *shard, const struct mail *mail) {
  * would let it come twice after a reconnect. The connection is closed, and the client is told so.
  */
 static void not_noted(struct shard *shard, const struct client *client) {
-    struct mail kick = {.type = MAIL_KICK,
-                        .code = CLOSE_RESOURCES,
-                        .conn = client->conn,
-                        .generation = client->generation,
-                        .session = client->handle};
     count(&shard->counters, COUNTER_CONTROL_QOS2_NO_MEMORY);
-    shard_send(shard, client->worker, &kick);
+    kick(shard, client, CLOSE_RESOURCES);
 }
 
 void qos2_in_mail(struct shard *shard, const struct mail *mail) {

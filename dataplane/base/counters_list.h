@@ -153,7 +153,7 @@
     X(MQTT_WAITED, "mqtt.waited", COUNT, "Times a connection was held because memory or a mailbox was short.") \
     X(MQTT_HELD, "mqtt.held", COUNT, "Times a connection was held because it did not read its acknowledgements.") \
     X(MQTT_REPEATED_QOS2, "mqtt.repeated_qos2", COUNT, "QoS 2 PUBLISH packets that were acknowledged again and not published again.") \
-    X(MQTT_UNKNOWN_ACK, "mqtt.unknown_ack", COUNT, "Acknowledgements whose packet identifier is not in flight.") \
+    X(MQTT_UNKNOWN_ACK, "mqtt.unknown_ack", DROP, "Acknowledgements ignored: no message with their packet identifier is in flight.") \
     X(MQTT_STALE_MAIL, "mqtt.stale_mail", COUNT, "Mails about connections that were gone.") \
     X(MQTT_BAD_TYPE, "mqtt.bad_type", DROP, "Connections closed: packet type reserved or sent by servers only (MQTT-2.2.1).") \
     X(MQTT_BAD_FLAGS, "mqtt.bad_flags", DROP, "Connections closed: reserved flags of a fixed header (MQTT-2.2.2-2).") \
@@ -172,6 +172,7 @@
     X(MQTT_NOT_CONNECT, "mqtt.not_connect", DROP, "Connections closed: the first packet was not CONNECT (MQTT-3.1.0-1).") \
     X(MQTT_SECOND_CONNECT, "mqtt.second_connect", DROP, "Connections closed: a second CONNECT (MQTT-3.1.0-2).") \
     X(MQTT_NO_FILTERS, "mqtt.no_filters", DROP, "Connections closed: SUBSCRIBE or UNSUBSCRIBE without a filter (MQTT-3.8.3-3, 3.10.3-2).") \
+    X(MQTT_WRONG_ACK, "mqtt.wrong_ack", DROP, "Connections closed: an acknowledgement of the wrong type for a message in flight (MQTT-4.8.0-1).") \
     X(MQTT_LIMIT_PACKET_SIZE, "mqtt.limit_packet_size", DROP, "Connections closed: packet longer than packet_size.") \
     X(MQTT_LIMIT_TOPIC_LENGTH, "mqtt.limit_topic_length", DROP, "Connections closed: topic name longer than topic_length.") \
     X(MQTT_LIMIT_TOPIC_LEVELS, "mqtt.limit_topic_levels", DROP, "Connections closed: topic name of more than topic_levels levels.") \
@@ -234,7 +235,8 @@
     X(CONTROL_TAKEOVER_TIMEOUT, "control.takeover_timeout", COUNT, "Takeovers that did not wait any longer for the old connection's end.") \
     X(CONTROL_SESSIONS_EXPIRED, "control.sessions_expired", COUNT, "Persistent sessions discarded because their client stayed away for session_expiry.") \
     X(CONTROL_STALE_MAIL, "control.stale_mail", COUNT, "Mails about connections that were gone.") \
-    X(CONTROL_ACK_UNKNOWN, "control.ack_unknown", COUNT, "Acknowledgements of persistent sessions whose packet identifier is not in flight.") \
+    X(CONTROL_ACK_UNKNOWN, "control.ack_unknown", DROP, "Acknowledgements of persistent sessions ignored: no message with their packet identifier is in flight.") \
+    X(CONTROL_WRONG_ACK, "control.wrong_ack", DROP, "Connections of persistent sessions closed: an acknowledgement of the wrong type for a message in flight (MQTT-4.8.0-1).") \
     X(CONTROL_QOS2_NO_MEMORY, "control.qos2_no_memory", DROP, "Connections closed because the identifier of a QoS 2 message could not be kept.") \
     X(CONTROL_QOS0_OFFLINE, "control.qos0_offline", DROP, "QoS 0 messages dropped: the client of the persistent session was away.") \
     X(CONTROL_QOS0_BUSY, "control.qos0_busy", DROP, "QoS 0 messages dropped: memory or the mailbox to the client's worker was short.") \

@@ -140,28 +140,30 @@ void delivery_from_shard(struct mqtt *mqtt, const struct mail *mail) {
     parcel_release(mqtt->parcels, message);
 }
 
-void delivery_acked(struct mqtt *mqtt, struct connection *connection, enum packet_type type,
+bool delivery_acked(struct mqtt *mqtt, struct connection *connection, enum packet_type type,
                     uint16_t packet_id) {
     struct attachment *attachment = connection_attachment(mqtt, connection);
     struct target target = {.mqtt = mqtt, .connection = connection};
     struct window_use use = use_of(&target, 1);
-    bool known = false;
+    enum window_ack ack = WINDOW_ACK_UNKNOWN;
 
     if (attachment != NULL) {
         struct window *window = &attachment->window;
         size_t held = window_bytes(window);
 
         if (type == PACKET_PUBACK)
-            known = window_puback(window, &use, packet_id);
+            ack = window_puback(window, &use, packet_id);
         else if (type == PACKET_PUBREC)
-            known = window_pubrec(window, &use, packet_id);
+            ack = window_pubrec(window, &use, packet_id);
         else
-            known = window_pubcomp(window, &use, packet_id);
+            ack = window_pubcomp(window, &use, packet_id);
+        if (ack == WINDOW_ACK_WRONG)
+            return false;
         window_send(window, &use);
         window_sent(&target, window, &use);
         mqtt->stats.session_bytes -= held - window_bytes(window);
     }
-    if (!known) {
+    if (ack == WINDOW_ACK_UNKNOWN) {
         count(mqtt->counters, COUNTER_MQTT_UNKNOWN_ACK);
         /* Lets a receiver that holds an identifier of ours let go of it. */
         if (type == PACKET_PUBREC)
@@ -169,6 +171,7 @@ void delivery_acked(struct mqtt *mqtt, struct connection *connection, enum packe
     }
     delivery_drained(mqtt, connection);
     connection_detach_idle(mqtt, connection);
+    return true;
 }
 
 /* Room for a batch of retained messages: half of each limit. */

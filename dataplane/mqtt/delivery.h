@@ -22,8 +22,9 @@ bool delivery_retained_ready(void *owner, struct subscriber who);
 /* MAIL_DELIVER: takes over the reference. */
 void delivery_from_shard(struct mqtt *mqtt, const struct mail *mail);
 
-/* PUBACK, PUBREC, PUBCOMP for a clean session. */
-void delivery_acked(struct mqtt *mqtt, struct connection *connection, enum packet_type type,
+/* PUBACK, PUBREC, PUBCOMP for a clean session. False: of the wrong type for its message; nothing
+ * has changed. */
+bool delivery_acked(struct mqtt *mqtt, struct connection *connection, enum packet_type type,
                     uint16_t packet_id);
 
 /* Sends what the window holds, as far as the send queue has room. */

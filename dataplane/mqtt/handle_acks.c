@@ -18,7 +18,8 @@ enum handled handle_acks(struct mqtt *mqtt, struct connection *connection,
     if (!connection_persistent(connection)) {
         if (packet->header.type == PACKET_PUBREC && !output_reserve(mqtt, connection))
             return HANDLED_TRY_AGAIN;
-        delivery_acked(mqtt, connection, packet->header.type, packet_id);
+        if (!delivery_acked(mqtt, connection, packet->header.type, packet_id))
+            return handle_violation(mqtt, connection, COUNTER_MQTT_WRONG_ACK); /* MQTT-4.8.0-1 */
         return HANDLED_DONE;
     }
     unsigned shard = handler_shard(mqtt, connection);

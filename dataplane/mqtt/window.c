@@ -191,20 +191,26 @@ static void remove_entry(struct window *window, const struct window_use *use, ui
         free_ring(window, use->parcels->pool);
 }
 
-bool window_puback(struct window *window, const struct window_use *use, uint16_t packet_id) {
+enum window_ack window_puback(struct window *window, const struct window_use *use,
+                              uint16_t packet_id) {
     uint32_t index = find(window, packet_id);
 
-    if (index == NOT_FOUND || at(window, index)->qos != 1)
-        return false;
+    if (index == NOT_FOUND)
+        return WINDOW_ACK_UNKNOWN;
+    if (at(window, index)->qos != 1)
+        return WINDOW_ACK_WRONG;
     remove_entry(window, use, index);
-    return true;
+    return WINDOW_ACK_TAKEN;
 }
 
-bool window_pubrec(struct window *window, const struct window_use *use, uint16_t packet_id) {
+enum window_ack window_pubrec(struct window *window, const struct window_use *use,
+                              uint16_t packet_id) {
     uint32_t index = find(window, packet_id);
 
-    if (index == NOT_FOUND || at(window, index)->qos != 2)
-        return false;
+    if (index == NOT_FOUND)
+        return WINDOW_ACK_UNKNOWN;
+    if (at(window, index)->qos != 2)
+        return WINDOW_ACK_WRONG;
     struct window_entry *entry = at(window, index);
     if (!(entry->flags & ENTRY_RELEASED)) {
         uint32_t to = window->released;
@@ -224,16 +230,19 @@ bool window_pubrec(struct window *window, const struct window_use *use, uint16_t
         window->due++;
     }
     send_due(window, use);
-    return true;
+    return WINDOW_ACK_TAKEN;
 }
 
-bool window_pubcomp(struct window *window, const struct window_use *use, uint16_t packet_id) {
+enum window_ack window_pubcomp(struct window *window, const struct window_use *use,
+                               uint16_t packet_id) {
     uint32_t index = find(window, packet_id);
 
-    if (index == NOT_FOUND || !(at(window, index)->flags & ENTRY_RELEASED))
-        return false;
+    if (index == NOT_FOUND)
+        return WINDOW_ACK_UNKNOWN;
+    if (!(at(window, index)->flags & ENTRY_RELEASED))
+        return WINDOW_ACK_WRONG;
     remove_entry(window, use, index);
-    return true;
+    return WINDOW_ACK_TAKEN;
 }
 
 void window_disconnected(struct window *window) {

@@ -76,11 +76,22 @@ bool window_send(struct window *window, const struct window_use *use);
 /* Something to send that window_send would try now. */
 bool window_wants(const struct window *window, const struct window_use *use);
 
-/* Acknowledgements. False: no such message in flight (nothing changed). Call window_send after. */
-bool window_puback(struct window *window, const struct window_use *use, uint16_t packet_id);
+enum window_ack {
+    WINDOW_ACK_TAKEN,
+    WINDOW_ACK_UNKNOWN, /* no message with this identifier is in flight; nothing changed */
+    WINDOW_ACK_WRONG, /* one is, and this is not what acknowledges it: PUBACK with QoS 2, PUBREC or
+                       * PUBCOMP with QoS 1, PUBCOMP before PUBREC (MQTT-4.3.2-1, 4.3.3-1);
+                       * nothing changed */
+};
+
+/* Acknowledgements. Call window_send after. */
+enum window_ack window_puback(struct window *window, const struct window_use *use,
+                              uint16_t packet_id);
 /* Sends PUBREL, also when PUBREC is repeated. */
-bool window_pubrec(struct window *window, const struct window_use *use, uint16_t packet_id);
-bool window_pubcomp(struct window *window, const struct window_use *use, uint16_t packet_id);
+enum window_ack window_pubrec(struct window *window, const struct window_use *use,
+                              uint16_t packet_id);
+enum window_ack window_pubcomp(struct window *window, const struct window_use *use,
+                               uint16_t packet_id);
 
 /* The connection is gone: all in flight is to be sent again on the next. */
 void window_disconnected(struct window *window);

@@ -3,6 +3,7 @@
 """Malformed, truncated, oversized and out-of-state input: it costs its own connection, with a named
 counter, and nobody else anything."""
 
+import itertools
 import time
 import unittest
 
@@ -74,6 +75,11 @@ LATER = {
     "DISCONNECT with flags": b"\xe1\x00",
     "a packet larger than allowed": b"\x30\x80\x80\x80\x7f",
 }
+
+
+# QoS of a message, how it is acknowledged (None: not at all), and what then comes out of state.
+WRONG_ACKS = [(1, None, wire.PUBREC), (1, None, wire.PUBCOMP), (2, None, wire.PUBACK),
+              (2, None, wire.PUBCOMP), (2, wire.PUBREC, wire.PUBACK)]
 
 
 class Malformed(broker.Case):
@@ -174,8 +180,13 @@ class Malformed(broker.Case):
         self.assertEqual(self.messages(connection, 100), [str(i).encode() for i in range(100)])
 
     def test_acknowledgements_of_nothing_change_nothing(self):
+        for clean in (True, False):
+            self.acknowledge_nothing(clean)
+
+    def acknowledge_nothing(self, clean):
+        before = self.drops()
         connection = self.wire()
-        connection.connect("acknowledges")
+        connection.connect("acknowledges", clean=clean)
         for kind in (wire.PUBACK, wire.PUBREC, wire.PUBCOMP):
             connection.send(wire.acknowledgement(kind, 777))
         # A PUBREL for an unknown identifier is answered, so that the client can forget it.
@@ -186,6 +197,38 @@ class Malformed(broker.Case):
                 break
             self.assertEqual((found.kind, found.identifier), (wire.PUBREL, 777))
         connection.ping()
+        self.assertIn("mqtt.unknown_ack" if clean else "control.ack_unknown",
+                      self.counted(before))
+        connection.send(wire.packet(wire.DISCONNECT, 0))
+
+    def test_an_acknowledgement_of_the_wrong_type_closes_and_harms_no_session(self):
+        publisher = self.client()
+        for clean, (qos, first, wrong) in itertools.product((True, False), WRONG_ACKS):
+            with self.subTest(clean=clean, qos=qos, first=first, wrong=wrong):
+                name = "wrong-ack"
+                connection = self.wire()
+                connection.connect(name, clean=clean)
+                connection.subscribe(("wrong/ack", 2))
+                publisher.publish("wrong/ack", "x", qos)
+                message = connection.receive(wire.PUBLISH)
+                before = self.drops()
+                if first:
+                    connection.send(wire.acknowledgement(first, message.identifier))
+                    connection.receive(wire.PUBREL)
+                connection.send(wire.acknowledgement(wrong, message.identifier))
+                self.assertTrue(connection.closed())
+                moved = self.counted(before)
+                self.assertIn("mqtt.wrong_ack" if clean else "control.wrong_ack", moved)
+                if not clean:
+                    connection = self.wire()
+                    self.assertTrue(connection.connect(name, clean=False))
+                    again = connection.receive(wire.PUBREL if first else wire.PUBLISH)
+                    self.assertEqual(again.identifier, message.identifier)
+                    connection.send(wire.packet(wire.DISCONNECT, 0))
+                connection = self.wire()
+                self.assertEqual(connection.connect(name), False)
+                connection.send(wire.packet(wire.DISCONNECT, 0))
+                self.assertTrue(connection.closed())
 
     def test_large_payloads_arrive_whole(self):
         connection = self.wire()

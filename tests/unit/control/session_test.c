@@ -114,6 +114,52 @@ static void qos_2_goes_on_where_it_was_on_the_next_connection(void **state) {
     assert_int_equal(view_of("dev").inflight, 0);
     world_ack(&world, &client, PUBCOMP, two);
     assert_int_equal(COUNT_OF(&world, ACK_UNKNOWN), 1);
+    assert_int_equal(desk_has(&world.workers[0], MAIL_KICK), 0);
+    world_ack(&world, &client, PUBREC, 77); /* the client is let go */
+    assert_int_equal(desk_take(&world.workers[0], MAIL_PUBREL_OUT).ack.packet_id, 77);
+    assert_int_equal(COUNT_OF(&world, ACK_UNKNOWN), 2);
+}
+
+/* MQTT-4.8.0-1 */
+static void an_acknowledgement_of_the_wrong_type_closes_and_changes_nothing(void **state) {
+    static const struct {
+        uint8_t qos, first, wrong; /* first: 0 none */
+    } cases[] = {
+        {1, 0, PUBREC}, {1, 0, PUBCOMP}, {2, 0, PUBACK}, {2, 0, PUBCOMP}, {2, PUBREC, PUBACK}};
+    bool present;
+    world_open(&world, 1);
+    struct client_at client = persistent(0, NULL);
+    world_subscribe(&world, &client, "t", 2, 2);
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        publish("t", "m", cases[i].qos);
+        uint16_t id = world_delivered(&world, &client, "m", cases[i].qos, false);
+        if (cases[i].first) {
+            world_ack(&world, &client, cases[i].first, id);
+            desk_take(&world.workers[0], MAIL_PUBREL_OUT);
+        }
+        world_ack(&world, &client, cases[i].wrong, id);
+        struct mail kick = desk_take(&world.workers[0], MAIL_KICK);
+        assert_int_equal(kick.code, CLOSE_PROTOCOL);
+        assert_int_equal(kick.conn, client.conn);
+        world_ack(&world, &client, cases[i].wrong, id); /* was on its way */
+        assert_int_equal(desk_has(&world.workers[0], MAIL_KICK), 0);
+        assert_int_equal(COUNT_OF(&world, WRONG_ACK), i + 1);
+        assert_int_equal(view_of("dev").inflight, 1);
+        world_disconnect(&world, &client);
+        client = persistent(0, &present);
+        assert_true(present);
+        if (cases[i].first)
+            assert_int_equal(desk_take(&world.workers[0], MAIL_PUBREL_OUT).ack.packet_id, id);
+        else
+            assert_int_equal(world_delivered(&world, &client, "m", cases[i].qos, true), id);
+        if (cases[i].qos == 2) {
+            world_ack(&world, &client, PUBREC, id);
+            desk_take(&world.workers[0], MAIL_PUBREL_OUT);
+        }
+        world_ack(&world, &client, cases[i].qos == 2 ? PUBCOMP : PUBACK, id);
+        assert_int_equal(view_of("dev").inflight, 0);
+    }
+    assert_int_equal(COUNT_OF(&world, ACK_UNKNOWN), 0);
 }
 
 static void qos2_in(const struct client_at *client, uint16_t id, uint8_t held) {
@@ -481,6 +527,7 @@ int main(void) {
         TEST(messages_wait_for_an_absent_client_and_come_in_order),
         TEST(the_verdict_comes_before_what_is_replayed),
         TEST(qos_2_goes_on_where_it_was_on_the_next_connection),
+        TEST(an_acknowledgement_of_the_wrong_type_closes_and_changes_nothing),
         TEST(incoming_qos_2_identifiers_are_told_to_the_next_worker),
         TEST(a_clean_connect_discards_the_session),
         TEST(a_takeover_loses_and_repeats_nothing_that_is_acknowledged),

@@ -133,6 +133,40 @@ static void an_unknown_acknowledgement_is_ignored(void **state) {
     expect_open(client);
 }
 
+/* MQTT-4.8.0-1 */
+static void an_acknowledgement_of_the_wrong_type_closes(void **state) {
+    static const struct {
+        uint8_t qos, first, wrong; /* first: 0 none */
+    } cases[] = {{1, 0, PACKET_PUBREC},
+                 {1, 0, PACKET_PUBCOMP},
+                 {2, 0, PACKET_PUBACK},
+                 {2, 0, PACKET_PUBCOMP},
+                 {2, PACKET_PUBREC, PACKET_PUBACK}};
+    struct peer *from = connected_client("from");
+
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct peer *to = connected_client("to");
+        uint8_t flags = (uint8_t)(cases[i].qos << 1);
+
+        subscribed(to, "t", cases[i].qos);
+        send_publish(from, "t", "x", flags, 1);
+        settle();
+        send_ack(from, PACKET_PUBREL, 1);
+        uint16_t id = expect_publish(to, "t", "x", flags);
+        if (cases[i].first) {
+            send_ack(to, cases[i].first, id);
+            expect_ack(to, PACKET_PUBREL, id);
+            send_ack(to, cases[i].first, id); /* again: answered again */
+            expect_ack(to, PACKET_PUBREL, id);
+        }
+        send_ack(to, cases[i].wrong, id);
+        expect_closed(to);
+        assert_int_equal(counter(COUNTER_MQTT_WRONG_ACK), i + 1);
+    }
+    assert_int_equal(counter(COUNTER_MQTT_UNKNOWN_ACK), 0);
+    assert_int_equal(packets_of(from, PACKET_PUBCOMP), 5);
+}
+
 static void who_does_not_read_its_answers_is_not_listened_to(void **state) {
     struct peer *client = connected_client("a"), *other = connected_client("b");
     static const uint8_t ping[] = {0xc0, 0};
@@ -246,6 +280,7 @@ int main(void) {
         PREPARED_TEST(the_bytes_that_wait_are_bounded_too),
         FIXTURE_TEST(no_more_are_in_flight_than_the_verdict_allows),
         FIXTURE_TEST(an_unknown_acknowledgement_is_ignored),
+        FIXTURE_TEST(an_acknowledgement_of_the_wrong_type_closes),
         FIXTURE_TEST(who_does_not_read_its_answers_is_not_listened_to),
         FIXTURE_TEST(a_flood_of_packets_is_taken_in_slices),
         FIXTURE_TEST(qos0_traffic_does_not_hold_a_clients_input),

@@ -12,10 +12,23 @@ enum { FAILURES = 260, LARGE = 3000 };
 
 static struct peer *publisher, *subscriber, *persistent;
 
-/* Acknowledges the PUBLISHes of a subscriber that have come so far. */
-static void acknowledge(struct peer *client, uint16_t first, uint16_t last, enum packet_type type) {
-    for (uint16_t id = first; id <= last && client->conn != NULL; id++)
-        send_ack(client, type, id);
+/* Acknowledges the PUBLISHes that a subscriber has got so far: at QoS 1 with PUBACK, at QoS 2 with
+ * `of_qos2`. */
+static void acknowledge(struct peer *client, enum packet_type of_qos2) {
+    for (size_t at = 0; at < client->got_len && client->conn != NULL;) {
+        const uint8_t *packet = client->got + at;
+        uint8_t qos = packet[0] >> 4 == PACKET_PUBLISH ? packet[0] >> 1 & 3 : 0;
+        size_t header = 1, remaining = 0;
+
+        do
+            remaining |= (size_t)(packet[header] & 0x7f) << (7 * (header - 1));
+        while (packet[header++] & 0x80);
+        const uint8_t *body = packet + header;
+        if (qos > 0)
+            send_ack(client, qos == 2 ? of_qos2 : PACKET_PUBACK,
+                     load_be16(body + 2 + load_be16(body)));
+        at += header + remaining;
+    }
 }
 
 static void play(void) {
@@ -47,10 +60,10 @@ static void play(void) {
     settle();
     send_ack(publisher, PACKET_PUBREL, 2);
     SEND(publisher, 0xc0, 0);
-    acknowledge(subscriber, 1, 3, PACKET_PUBACK);
-    acknowledge(subscriber, 1, 3, PACKET_PUBREC);
     settle();
-    acknowledge(subscriber, 1, 3, PACKET_PUBCOMP);
+    acknowledge(subscriber, PACKET_PUBREC);
+    settle();
+    acknowledge(subscriber, PACKET_PUBCOMP);
 
     unsigned known = mails_of(MAIL_CONNECT);
     send_connect(persistent, "persistent", 0, 0);

@@ -101,11 +101,11 @@ static void no_more_than_the_inflight_limit_are_unacknowledged(void **state) {
     assert_sent("P1.1 P2.2 P3.3 ");
     assert_int_equal(window.inflight, 3);
     assert_int_equal(window_queued(&window), 2);
-    assert_true(window_puback(&window, &use, 1));
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
     window_send(&window, &use);
     assert_sent("P4.4 ");
-    assert_true(window_puback(&window, &use, 2));
-    assert_true(window_puback(&window, &use, 3));
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 3), WINDOW_ACK_TAKEN);
     window_send(&window, &use);
     assert_sent("P5.5 ");
 }
@@ -113,7 +113,7 @@ static void no_more_than_the_inflight_limit_are_unacknowledged(void **state) {
 static void an_empty_window_holds_no_memory(void **state) {
     push_and_send(1, 1, 5);
     for (uint16_t id = 1; id <= 5; id++) {
-        assert_true(window_puback(&window, &use, id));
+        assert_int_equal(window_puback(&window, &use, id), WINDOW_ACK_TAKEN);
         window_send(&window, &use);
     }
     assert_int_equal(window.count, 0);
@@ -144,34 +144,36 @@ static void the_queue_is_bounded_by_bytes_but_takes_one(void **state) {
 static void a_qos2_message_is_released_and_completed(void **state) {
     push_and_send(2, 1, 1);
     assert_sent("P1.1 ");
-    assert_false(window_pubcomp(&window, &use, 1));
-    assert_false(window_puback(&window, &use, 1));
+    assert_int_equal(window_pubcomp(&window, &use, 1), WINDOW_ACK_WRONG);
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_WRONG);
     uint64_t objects = memory_objects(&memory);
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R1 ");
     assert_int_equal(memory_objects(&memory), objects - 1); /* the message is not kept */
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R1 ");
-    assert_true(window_pubcomp(&window, &use, 1));
-    assert_false(window_pubcomp(&window, &use, 1));
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_WRONG);
+    assert_sent("");
+    assert_int_equal(window_pubcomp(&window, &use, 1), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_pubcomp(&window, &use, 1), WINDOW_ACK_UNKNOWN);
     assert_int_equal(window.count, 0);
 }
 
 static void acknowledgements_may_come_out_of_order(void **state) {
     push_and_send(1, 1, 3);
-    assert_true(window_puback(&window, &use, 2));
-    assert_true(window_puback(&window, &use, 3));
-    assert_false(window_puback(&window, &use, 2));
-    assert_true(window_puback(&window, &use, 1));
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 3), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_UNKNOWN);
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_int_equal(window.count, 0);
 }
 
 static void an_acknowledgement_of_another_kind_changes_nothing(void **state) {
     push_and_send(1, 1, 1);
-    assert_false(window_pubrec(&window, &use, 1));
-    assert_false(window_pubcomp(&window, &use, 1));
-    assert_false(window_puback(&window, &use, 0));
-    assert_false(window_puback(&window, &use, 2));
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_WRONG);
+    assert_int_equal(window_pubcomp(&window, &use, 1), WINDOW_ACK_WRONG);
+    assert_int_equal(window_puback(&window, &use, 0), WINDOW_ACK_UNKNOWN);
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_UNKNOWN);
     assert_int_equal(window.count, 1);
 }
 
@@ -181,8 +183,8 @@ static void after_a_reconnect_all_in_flight_is_sent_again_in_order(void **state)
     push_and_send(2, 1, 4);
     push_and_send(1, 5, 1);
     assert_sent("P1.1 P2.2 P3.3 P4.4 P5.5 ");
-    assert_true(window_pubrec(&window, &use, 3));
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubrec(&window, &use, 3), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R3 R1 ");
     window_disconnected(&window);
     assert_int_equal(push(1, 6), WINDOW_TAKEN);
@@ -218,13 +220,13 @@ static void a_pubrel_that_could_not_be_sent_is_sent_later(void **state) {
     push_and_send(2, 1, 2);
     assert_sent("P1.1 P2.2 ");
     refuse = 1;
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("");
     assert_true(window_wants(&window, &use));
-    assert_true(window_pubrec(&window, &use, 2));
+    assert_int_equal(window_pubrec(&window, &use, 2), WINDOW_ACK_TAKEN);
     assert_sent("R1 R2 ");
     refuse = 1;
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     window_disconnected(&window);
     assert_true(window_send(&window, &use));
     assert_sent("R1 R2 ");
@@ -238,13 +240,14 @@ static void acknowledgements_during_a_replay_keep_the_order(void **state) {
     refuse = 0;
     /* Only the first two are sent again. */
     struct window_use partly = use;
-    assert_true(window_pubrec(&window, &partly, 4)); /* not sent again yet: goes out in its turn */
+    assert_int_equal(window_pubrec(&window, &partly, 4),
+                     WINDOW_ACK_TAKEN); /* not sent again yet: goes out in its turn */
     assert_sent("");
     assert_true(window_send(&window, &use));
     assert_sent("R4 P1.1! P2.2! P3.3! P5.5! ");
-    assert_true(window_pubcomp(&window, &use, 4));
-    assert_true(window_pubrec(&window, &use, 5));
-    assert_true(window_pubrec(&window, &use, 1));
+    assert_int_equal(window_pubcomp(&window, &use, 4), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_pubrec(&window, &use, 5), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R5 R1 ");
     window_disconnected(&window);
     window_send(&window, &use);
@@ -255,15 +258,16 @@ static void without_replay_a_message_is_released_once_sent(void **state) {
     use.replay = false;
     push_and_send(1, 1, 3);
     assert_int_equal(memory_objects(&memory), 1); /* the ring alone */
-    assert_true(window_puback(&window, &use, 2));
-    assert_true(window_puback(&window, &use, 1));
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
 }
 
 /* MQTT-2.3.1-2, 2.3.1-4 */
 static void identifiers_in_flight_are_not_given_out_again(void **state) {
     use.inflight = 4;
     push_and_send(1, 1, 2);
-    assert_true(window_puback(&window, &use, 2)); /* 1 stays in flight for ever */
+    assert_int_equal(window_puback(&window, &use, 2),
+                     WINDOW_ACK_TAKEN); /* 1 stays in flight for ever */
     sent[0] = '\0';
     for (unsigned round = 0; round < 3; round++) {
         for (uint32_t id = round == 0 ? 3 : 2; id <= 65535; id++) {
@@ -272,10 +276,10 @@ static void identifiers_in_flight_are_not_given_out_again(void **state) {
             char text[32];
             snprintf(text, sizeof text, "P%u.0 ", id);
             assert_sent(text);
-            assert_true(window_puback(&window, &use, (uint16_t)id));
+            assert_int_equal(window_puback(&window, &use, (uint16_t)id), WINDOW_ACK_TAKEN);
         }
     }
-    assert_true(window_puback(&window, &use, 1));
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
     push_and_send(1, 0, 1);
     assert_sent("P1.0 ");
 }
@@ -292,7 +296,7 @@ static void all_65535_identifiers_may_be_in_flight(void **state) {
     }
     assert_int_equal(window.inflight, 65535);
     assert_int_equal(window_queued(&window), 5);
-    assert_true(window_puback(&window, &use, 65535));
+    assert_int_equal(window_puback(&window, &use, 65535), WINDOW_ACK_TAKEN);
     window_send(&window, &use);
     assert_sent("P65535.0 ");
     parcel_release(&memory.parcels, message);
@@ -342,16 +346,19 @@ static void any_mixture_keeps_order_and_forgets_nothing(void **state) {
             struct model entry = model[i];
             if (entry.qos == 1 || entry.released) {
                 if (entry.qos == 1)
-                    assert_true(window_puback(&window, &use, (uint16_t)entry.id));
+                    assert_int_equal(window_puback(&window, &use, (uint16_t)entry.id),
+                                     WINDOW_ACK_TAKEN);
                 else
-                    assert_true(window_pubcomp(&window, &use, (uint16_t)entry.id));
+                    assert_int_equal(window_pubcomp(&window, &use, (uint16_t)entry.id),
+                                     WINDOW_ACK_TAKEN);
                 memmove(model + i, model + i + 1, (n - i - 1) * sizeof *model);
                 n--;
                 inflight--;
                 released -= entry.released;
                 acked++;
             } else {
-                assert_true(window_pubrec(&window, &use, (uint16_t)entry.id));
+                assert_int_equal(window_pubrec(&window, &use, (uint16_t)entry.id),
+                                 WINDOW_ACK_TAKEN);
                 entry.released = true;
                 memmove(model + released + 1, model + released, (i - released) * sizeof *model);
                 model[released++] = entry;
