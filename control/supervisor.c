@@ -51,7 +51,8 @@ struct supervisor {
     cpu_set_t affinity; /* of the process as it was started */
     unsigned shards_started, workers_started;
     unsigned seconds; /* up to LINK_PATIENCE */
-    bool eal_started, admin_started;
+    bool eal_started, admin_started, stuck_told;
+    uint64_t stuck; /* COUNTER_ETHER_TX_STUCK when looked at last */
     uint8_t tcp_secret[16], flow_key[16];
 };
 
@@ -117,6 +118,9 @@ static bool ports_open(struct supervisor *supervisor, char *error, unsigned erro
                       supervisor->mempool, error, error_size) < 0)
             return false;
         supervisor->registry.ports_count = i + 1;
+        if (supervisor->ports[i].queues < config->workers.count)
+            log_info("main", "port %s: %u workers share %u queues", config->ports[i].device,
+                     config->workers.count, supervisor->ports[i].queues);
         port_link_look(&supervisor->ports[i]);
     }
     return true;
@@ -422,10 +426,27 @@ static void links_miss(struct supervisor *supervisor) {
     }
 }
 
+/* Clients whose frames no port takes hear nothing. Without a link that is no news. */
+static void stuck_look(struct supervisor *supervisor) {
+    uint64_t stuck = registry_counter(&supervisor->registry, COUNTER_ETHER_TX_STUCK);
+    bool up = true;
+    for (unsigned i = 0; i < supervisor->registry.ports_count; i++) {
+        uint32_t mbit;
+        up = up && port_link(&supervisor->ports[i], &mbit);
+    }
+    if (up && stuck > supervisor->stuck && !supervisor->stuck_told) {
+        log_warning("main", "a port takes no frames of some worker (ether.tx_stuck); its peer does "
+                            "not read, or has fewer queues than ports.queues says");
+        supervisor->stuck_told = true;
+    }
+    supervisor->stuck = stuck;
+}
+
 void supervisor_second(struct supervisor *supervisor) {
     clock_set_wall(&supervisor->clock, wall_clock_now());
     links_look(supervisor);
     links_miss(supervisor);
+    stuck_look(supervisor);
 }
 
 void supervisor_reload(struct supervisor *supervisor) {

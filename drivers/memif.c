@@ -2,8 +2,11 @@
 /*
  * memif: shared memory between two processes on one machine, named by a Unix socket. We are the
  * server unless the options say role=client. The sender picks the queue: a peer does best to send a
- * flow on the queue its answers come from. The peer should open as many queues as we have; what is
- * sent on a queue the peer does not have waits and is dropped.
+ * flow on the queue its answers come from.
+ *
+ * Both sides must have as many queues: the driver refuses a peer that has more, and takes the
+ * memory of the first for those that a peer with fewer does not have. It tells nobody how many the
+ * peer has; so one is used unless the configuration says more.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -96,6 +99,7 @@ const struct port_kind port_kind_memif = {
     .name = "memif",
     .package = "librte-net-memif23",
     .queues_max = 255,
+    .queues_unasked = 1,
     .options = "id role bsize rsize mac secret zero-copy",
     .eal_argument = eal_argument,
     .find = find,

@@ -43,7 +43,8 @@ const struct port_kind *port_kind(enum config_port_kind kind) {
 
 unsigned port_queues(const struct config_port *config, unsigned workers) {
     const struct port_kind *kind = port_kind(config->kind);
-    unsigned queues = config->queues == 0 || config->queues > workers ? workers : config->queues;
+    unsigned wanted = config->queues != 0 ? config->queues : kind->queues_unasked;
+    unsigned queues = wanted == 0 || wanted > workers ? workers : wanted;
     if (kind->queues_max != 0 && queues > kind->queues_max)
         queues = kind->queues_max;
     return queues;

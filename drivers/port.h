@@ -55,8 +55,9 @@ struct port {
 /* One kind of port. */
 struct port_kind {
     const char *name;
-    const char *package; /* Debian's, that has the driver */
-    uint16_t queues_max; /* of the driver; 0 = the device says */
+    const char *package;     /* Debian's, that has the driver */
+    uint16_t queues_max;     /* of the driver; 0 = the device says */
+    uint16_t queues_unasked; /* how many when the configuration says 0; 0 = one a worker */
     /* Offloads and RSS are done by the device: what it offers is used. (Software drivers offer
      * them too, but do no better than ether/, and deliver no hash.) */
     bool hardware;
@@ -92,7 +93,8 @@ struct port_kind {
 
 const struct port_kind *port_kind(enum config_port_kind kind);
 
-/* Queues to ask the driver for: a receive and a transmit queue a worker, or what is configured. */
+/* Queues to ask the driver for: what is configured, else as many as suit the kind; no more than
+ * workers. */
 unsigned port_queues(const struct config_port *config, unsigned workers);
 
 /* What EAL is told about the port; see eal_argument. Checks what all kinds have in common. */

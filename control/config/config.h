@@ -33,7 +33,7 @@ struct config_port {
     bool router_advertisements;
     uint16_t mtu;
     uint16_t vlan;   /* 0 = untagged only */
-    uint16_t queues; /* 0 = as many as workers, if the device can */
+    uint16_t queues; /* 0 = as many as suit the kind (port_queues) */
     uint16_t queue_size;
     const char *mac; /* or NULL: the device's, or derived from its name */
 };

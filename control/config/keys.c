@@ -116,7 +116,9 @@ static const struct key port_keys[] = {
     ITEM_NUMBER(struct config_port, vlan, "0", 0, 4094, NULL,
                 "VLAN id of all traffic; 0: untagged."),
     ITEM_NUMBER(struct config_port, queues, "0", 0, 30, NULL,
-                "Queues in each direction; 0: as many as there are workers, if the device can."),
+                "Queues in each direction, which workers share when they are more; 0: as many as "
+                "there are workers, if the device can, and 1 for `memif`, whose peer must have as "
+                "many."),
     ITEM_NUMBER(struct config_port, queue_size, "1024", 64, 16384, "packets",
                 "Descriptors of each queue."),
     ITEM_TEXT(struct config_port, mac, VALUE_MAC, "null", 17,

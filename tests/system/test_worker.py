@@ -68,6 +68,7 @@ class SystemCalls(unittest.TestCase):
             self.assertEqual(result["delivered"], 2000)
             after = running.counters()
             self.assertGreater(after["ether.rx_packets"], before["ether.rx_packets"])
+            self.assertEqual(after["ether.tx_stuck"], before["ether.tx_stuck"])
             with open(trace) as lines:
                 calls = [line for line in lines if "(" in line]
             self.assertEqual(calls, [])

@@ -57,6 +57,16 @@ static void a_port_opens_with_a_queue_for_each_worker_and_its_addresses(void **s
     assert_null(rte_ring_lookup("unit_rx4"));
 }
 
+static void a_memif_port_has_one_queue_unless_the_configuration_says_more(void **state) {
+    struct config_port config = {.kind = PORT_MEMIF};
+    assert_int_equal(port_queues(&config, 4), 1);
+    config.queues = 3;
+    assert_int_equal(port_queues(&config, 4), 3);
+    assert_int_equal(port_queues(&config, 2), 2);
+    config = (struct config_port){.kind = PORT_TAP};
+    assert_int_equal(port_queues(&config, 4), 4);
+}
+
 static void what_a_port_cannot_have_is_refused_with_a_sentence(void **state) {
     struct world *world = *state;
     struct config_port config = world->config;
@@ -192,6 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(frames_travel_through_a_ring_port_in_both_directions),
         TEST_FOUR(a_port_opens_with_a_queue_for_each_worker_and_its_addresses),
+        cmocka_unit_test(a_memif_port_has_one_queue_unless_the_configuration_says_more),
         TEST(what_a_port_cannot_have_is_refused_with_a_sentence),
         TEST(devices_find_each_packet_buffer_and_none_is_padded_to_a_page),
         TEST(the_link_is_what_was_seen_last),
