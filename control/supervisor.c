@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "control/log/log.h"
 #include "control/registry.h"
 #include "control/sessions/shard.h"
+#include "control/starting.h"
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
 #include "drivers/eal.h"
@@ -62,11 +62,23 @@ static uint64_t wall_clock_now(void) {
     return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* Until everything runs nobody waits for signals; they are blocked and stay pending. */
-static bool go_on(void) {
-    sigset_t pending;
-    return sigpending(&pending) < 0 ||
-           !(sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+/* An instance that was killed leaves the directory of its socket, which is then not of our making.
+ * The one that is ours alone is removed all the same; with something in it, it stays. */
+static void directory_remove(const struct config *config) {
+    const char *socket = config->control.socket;
+    if (strncmp(socket, own_directory, strlen(own_directory)) == 0 &&
+        socket[strlen(own_directory)] == '/')
+        rmdir(own_directory);
+}
+
+/* The start ends by a signal while the main thread is inside of DPDK. */
+static void leave(void *argument) {
+    struct supervisor *supervisor = argument;
+    log_info("main", "stopped while starting");
+    if (supervisor->admin != NULL)
+        admin_leave(supervisor->admin);
+    eal_leave();
+    directory_remove(supervisor->config);
 }
 
 /* Control threads run beside the workers, not on their CPUs, if there are others. They inherit this
@@ -113,7 +125,7 @@ static bool packet_memory_open(struct supervisor *supervisor, char *error, unsig
 static bool ports_open(struct supervisor *supervisor, char *error, unsigned error_size) {
     const struct config *config = supervisor->config;
     for (unsigned i = 0; i < config->ports_count; i++) {
-        if (!go_on() ||
+        if (!starting_go_on() ||
             port_open(&supervisor->ports[i], &config->ports[i], i, config->workers.count,
                       supervisor->mempool, error, error_size) < 0)
             return false;
@@ -216,12 +228,12 @@ static bool workers_create(struct supervisor *supervisor, char *error, unsigned 
             .memory = memory,
             .memory_reserve = memory * RANGE_FOR_MEMORY,
             .prefault = config->workers.prefault,
-            .go_on = go_on,
+            .go_on = starting_go_on,
             .sleep = config->workers.idle == IDLE_SLEEP,
         };
         tcp_configure(supervisor, &worker.tcp);
         mqtt_configure(supervisor, i, &worker.mqtt);
-        registry->worker[i] = go_on() ? worker_create(&worker, error, error_size) : NULL;
+        registry->worker[i] = starting_go_on() ? worker_create(&worker, error, error_size) : NULL;
         if (registry->worker[i] == NULL)
             return false;
     }
@@ -281,7 +293,7 @@ static bool parts_start(struct supervisor *supervisor, char *error, unsigned err
     supervisor->admin = admin_create(registry, error, error_size);
     if (supervisor->admin == NULL)
         return false;
-    if (!go_on() || eal_start(config, error, error_size) < 0)
+    if (!starting_go_on() || eal_start(config, error, error_size) < 0)
         return false;
     supervisor->eal_started = true;
     if (config->workers.hugepages && !eal_hugepages())
@@ -297,10 +309,10 @@ static bool parts_start(struct supervisor *supervisor, char *error, unsigned err
         snprintf(error, error_size, "no memory for the rings between workers");
         return false;
     }
-    if (!go_on() || !packet_memory_open(supervisor, error, error_size) ||
+    if (!starting_go_on() || !packet_memory_open(supervisor, error, error_size) ||
         !ports_open(supervisor, error, error_size) ||
         !workers_create(supervisor, error, error_size) ||
-        !shards_start(supervisor, error, error_size) || !go_on())
+        !shards_start(supervisor, error, error_size) || !starting_go_on())
         return false;
     if (admin_start(supervisor->admin) < 0) {
         snprintf(error, error_size, "no thread for administration");
@@ -328,8 +340,16 @@ struct supervisor *supervisor_start(const struct config *config, char *error, un
         .version = LINEMQ_VERSION,
     };
     pthread_getaffinity_np(pthread_self(), sizeof supervisor->affinity, &supervisor->affinity);
-    if (!parts_start(supervisor, error, error_size)) {
-        if (!go_on())
+    bool started = false;
+    if (eal_check(config, error, error_size) == 0) {
+        if (!starting_begin(leave, supervisor))
+            snprintf(error, error_size, "no thread to wait for signals");
+        else
+            started = parts_start(supervisor, error, error_size);
+    }
+    bool stopped = !starting_end();
+    if (!started || stopped) {
+        if (stopped)
             error[0] = '\0';
         supervisor_stop(supervisor);
         return NULL;
@@ -389,12 +409,8 @@ void supervisor_stop(struct supervisor *supervisor) {
         routes_destroy(registry->routes);
     if (registry->mailboxes != NULL)
         mailboxes_destroy(registry->mailboxes);
-    /* An instance that was killed leaves its directory, which is then not of our making. The one
-     * that is ours alone is removed all the same; with something in it, it stays. */
-    const char *socket = registry->config->control.socket;
-    if (strncmp(socket, own_directory, strlen(own_directory)) == 0 &&
-        socket[strlen(own_directory)] == '/' && supervisor->admin != NULL)
-        rmdir(own_directory);
+    if (supervisor->admin != NULL)
+        directory_remove(registry->config);
     free(supervisor);
 }
 

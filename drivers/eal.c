@@ -81,6 +81,16 @@ static void runtime_directory_remove(void) {
     rmdir(path);
 }
 
+int eal_check(const struct config *config, char *error, unsigned error_size) {
+    struct eal_machine machine;
+    eal_machine_look(&machine);
+    return eal_memory_check(config, &machine, error, error_size);
+}
+
+void eal_leave(void) {
+    runtime_directory_remove();
+}
+
 int eal_start(const struct config *config, char *error, unsigned error_size) {
     struct eal_machine machine;
     char *v[EAL_ARGUMENTS_MAX + 1];

@@ -20,12 +20,19 @@
 
 #include "control/config/config.h"
 
+/* What can be said of the configuration on this machine before anything is set up: whether there is
+ * as much memory as it asks for. 0, or negative with a sentence in `error`. */
+int eal_check(const struct config *config, char *error, unsigned error_size);
+
 /* Once in a process's life. 0, or negative with a sentence in `error`; then eal_log says more. The
  * devices of config->ports exist afterwards; port_open opens them. Pins the calling thread. */
 int eal_start(const struct config *config, char *error, unsigned error_size);
 
 /* After all ports are closed and all lcores are idle. Also ends a start that failed. */
 void eal_stop(void);
+
+/* Removes EAL's files alone, before the process exits in the midst of its start. Any thread. */
+void eal_leave(void);
 
 /* Whether hugepages are used, and how much of them, in MiB, was free before the start. */
 bool eal_hugepages(void);

@@ -11,10 +11,12 @@
 #include <rte_lcore.h>
 
 #include "drivers/kinds.h"
+#include "drivers/memory.h"
 
 enum {
     ARGUMENT_MAX = 8192, /* bytes */
     CPUS_TEXT_MAX = 5 * RTE_MAX_LCORE,
+    MEMORY_SPARED = 16, /* this part of the memory is left to everything else */
 };
 
 static unsigned free_hugepages_mib(void) {
@@ -40,6 +42,7 @@ static unsigned free_hugepages_mib(void) {
 
 void eal_machine_look(struct eal_machine *machine) {
     *machine = (struct eal_machine){.hugepages_mib = free_hugepages_mib(),
+                                    .memory_mib = memory_available_mib(),
                                     .process = (unsigned long)getpid()};
     sched_getaffinity(0, sizeof machine->cpus, &machine->cpus);
 }
@@ -142,11 +145,36 @@ static int add_lcores(const struct config *config, const struct eal_machine *mac
     return 0;
 }
 
+static bool hugepages_suffice(const struct config *config, const struct eal_machine *machine) {
+    return config->workers.hugepages && machine->hugepages_mib >= config->workers.packet_memory_mib;
+}
+
+int eal_memory_check(const struct config *config, const struct eal_machine *machine, char *error,
+                     unsigned error_size) {
+    unsigned packets = hugepages_suffice(config, machine) ? 0 : config->workers.packet_memory_mib;
+    uint64_t workers =
+        config->workers.prefault ? (uint64_t)config->workers.memory_mib * config->workers.count : 0;
+    unsigned most = machine->memory_mib - machine->memory_mib / MEMORY_SPARED;
+    if (packets > most)
+        return port_error(error, error_size,
+                          "workers.packet_memory_mib: %u MiB is too much: this process can have "
+                          "%u MiB of memory, some of which everything else needs; at most %u",
+                          packets, machine->memory_mib, most);
+    if (workers > most - packets)
+        return port_error(error, error_size,
+                          "workers.memory_mib: %u MiB for each of %u workers, touched at start "
+                          "(workers.prefault), is too much: this process can have %u MiB of "
+                          "memory; at most %u",
+                          config->workers.memory_mib, config->workers.count, machine->memory_mib,
+                          (most - packets) / config->workers.count);
+    return 0;
+}
+
 static int add_memory(const struct config *config, const struct eal_machine *machine,
                       struct eal_arguments *arguments) {
     char text[64];
     unsigned mib = config->workers.packet_memory_mib;
-    arguments->hugepages = config->workers.hugepages && machine->hugepages_mib >= mib;
+    arguments->hugepages = hugepages_suffice(config, machine);
     int result = 0;
     if (arguments->hugepages) {
         result |= add(arguments, "--in-memory");

@@ -20,10 +20,15 @@ struct eal_arguments {
 struct eal_machine {
     cpu_set_t cpus;         /* that the process may use */
     unsigned hugepages_mib; /* free */
+    unsigned memory_mib;    /* available to this process beside hugepages */
     unsigned long process;  /* for names that no other process uses */
 };
 
 void eal_machine_look(struct eal_machine *machine);
+
+/* Whether the memory that is filled at start is there. 0, or -1 with a sentence in `error`. */
+int eal_memory_check(const struct config *config, const struct eal_machine *machine, char *error,
+                     unsigned error_size);
 
 /* 0, or -1 with a sentence in `error`. The vector is to be freed in either case. */
 int eal_arguments_make(const struct config *config, const struct eal_machine *machine,

@@ -141,6 +141,10 @@ struct admin *admin_create(const struct registry *registry, char *error, unsigne
     return admin;
 }
 
+void admin_leave(struct admin *admin) {
+    admin_socket_remove(&admin->socket);
+}
+
 static void *run(void *argument) {
     struct admin *admin = argument;
     /* A peer that hangs up is an error of a write, not a signal. */

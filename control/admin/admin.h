@@ -22,6 +22,10 @@ struct admin;
  */
 struct admin *admin_create(const struct registry *registry, char *error, unsigned error_size);
 
+/* Removes the socket alone, before the process exits in the midst of its start. Any thread, while
+ * the main thread does nothing with the admin. */
+void admin_leave(struct admin *admin);
+
 /* The thread. 0 or negative errno. */
 int admin_start(struct admin *admin);
 

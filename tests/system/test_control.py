@@ -270,6 +270,34 @@ class Lifetime(unittest.TestCase):
         self.assertIn("stopped while starting", early.log())
         early.stop()
 
+    def test_a_start_that_fills_packet_memory_ends_at_once(self):
+        """Its filling takes DPDK many seconds, in one call."""
+        with open("/proc/meminfo") as lines:
+            available = next(int(line.split()[1]) for line in lines if "MemAvailable" in line) >> 10
+        filling = Broker(ready=False)
+        filling.settings["workers"].update({"packet_memory_mib": min(16384, available * 3 // 4),
+                                            "hugepages": False})
+        filling.spawn()
+
+        def resident():
+            with open(f"/proc/{filling.process.pid}/status") as lines:
+                return next((int(line.split()[1]) >> 10 for line in lines if "VmRSS" in line), 0)
+        broker.wait_for("it to fill", lambda: filling.alive() and resident() > 200)
+        self.assertTrue(os.path.exists(filling.socket))
+        runtime = f"/run/dpdk/linemq-{filling.process.pid}"
+        self.assertLess(filling.stop(), 2)
+        self.assertFalse(os.path.exists(runtime))
+
+    def test_more_packet_memory_than_there_is_is_refused_before_anything_is_set_up(self):
+        greedy = Broker(ready=False)
+        greedy.settings["workers"].update({"packet_memory_mib": 65536, "hugepages": False})
+        greedy.settings["control"]["socket"] = "/nonexistent/ctl.sock"
+        greedy.spawn()
+        self.assertEqual(greedy.process.wait(broker.PATIENCE), 1)
+        self.assertIn("workers.packet_memory_mib: 65536 MiB is too much", greedy.log())
+        self.assertNotIn("/nonexistent", greedy.log())
+        greedy.kill()
+
     def test_a_start_that_fills_memory_ends_as_soon_as_any(self):
         filling = Broker(workers=2, ready=False)
         filling.settings["workers"].update({"memory_mib": 512, "prefault": True})

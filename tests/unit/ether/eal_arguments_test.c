@@ -76,6 +76,49 @@ static void hugepages_are_used_when_wanted_and_enough_are_free(void **state) {
     }
 }
 
+static void assert_memory(struct config config, struct eal_machine machine, const char *sentence) {
+    error[0] = '\0';
+    assert_int_equal(eal_memory_check(&config, &machine, error, sizeof error),
+                     sentence == NULL ? 0 : -1);
+    if (sentence != NULL && strstr(error, sentence) == NULL)
+        fail_msg("%s", error);
+}
+
+static void more_packet_memory_than_there_is_is_refused_with_what_would_be_right(void **state) {
+    struct config config = {.workers = {.count = 2, .packet_memory_mib = 65536}};
+    struct eal_machine machine = {.memory_mib = 22000};
+    assert_memory(config, machine,
+                  "workers.packet_memory_mib: 65536 MiB is too much: this process can have 22000 "
+                  "MiB of memory, some of which everything else needs; at most 20625");
+    config.workers.packet_memory_mib = 20625;
+    assert_memory(config, machine, NULL);
+    config.workers.packet_memory_mib++;
+    assert_memory(config, machine, "at most 20625");
+    /* In hugepages it is none of that memory. */
+    machine.hugepages_mib = 65536;
+    assert_memory(config, machine, "at most 20625");
+    config.workers.hugepages = true;
+    config.workers.packet_memory_mib = 65536;
+    assert_memory(config, machine, NULL);
+}
+
+static void memory_that_is_touched_at_start_must_be_there_too(void **state) {
+    struct config config = {.workers = {.count = 4, .packet_memory_mib = 500, .memory_mib = 300}};
+    struct eal_machine machine = {.memory_mib = 1600};
+    assert_memory(config, machine, NULL); /* that is only the most that they may take */
+    config.workers.prefault = true;
+    assert_memory(config, machine, "workers.memory_mib: 300 MiB for each of 4 workers");
+    assert_memory(config, machine, "at most 250");
+    config.workers.memory_mib = 250;
+    assert_memory(config, machine, NULL);
+}
+
+static void the_memory_of_this_machine_is_known(void **state) {
+    struct eal_machine machine;
+    eal_machine_look(&machine);
+    assert_true(machine.memory_mib > 0 && machine.memory_mib < 64u << 20);
+}
+
 static void ports_become_devices_and_users_may_add_arguments(void **state) {
     struct config_port port = {
         .kind = PORT_MEMIF, .device = "/tmp/linemq-test-none.sock", .queue_size = 1024};
@@ -137,6 +180,9 @@ int main(void) {
         cmocka_unit_test(without_a_list_workers_run_where_the_process_may),
         cmocka_unit_test(a_bad_list_of_cpus_is_refused),
         cmocka_unit_test(hugepages_are_used_when_wanted_and_enough_are_free),
+        cmocka_unit_test(more_packet_memory_than_there_is_is_refused_with_what_would_be_right),
+        cmocka_unit_test(memory_that_is_touched_at_start_must_be_there_too),
+        cmocka_unit_test(the_memory_of_this_machine_is_known),
         cmocka_unit_test(ports_become_devices_and_users_may_add_arguments),
         cmocka_unit_test(what_a_port_cannot_be_is_said_before_eal_starts),
     };
