@@ -322,6 +322,10 @@ static bool parts_start(struct supervisor *supervisor, char *error, unsigned err
     return workers_start(supervisor, error, error_size);
 }
 
+static void dpdk_line(const char *line) {
+    log_debug("dpdk", "%s", line);
+}
+
 struct supervisor *supervisor_start(const struct config *config, char *error, unsigned error_size) {
     struct supervisor *supervisor = calloc(1, sizeof *supervisor);
     if (supervisor == NULL) {
@@ -341,6 +345,7 @@ struct supervisor *supervisor_start(const struct config *config, char *error, un
     };
     pthread_getaffinity_np(pthread_self(), sizeof supervisor->affinity, &supervisor->affinity);
     bool started = false;
+    eal_log_to(dpdk_line);
     if (eal_check(config, error, error_size) == 0) {
         if (!starting_begin(leave, supervisor))
             snprintf(error, error_size, "no thread to wait for signals");

@@ -38,8 +38,11 @@ void eal_leave(void);
 bool eal_hugepages(void);
 unsigned eal_hugepages_mib(void);
 
-/* The last few kilobytes that EAL and the drivers logged; also written to standard error as it
- * comes when log.level is debug. */
+/* Before eal_start: where each line that EAL, the drivers and their libraries log goes as it comes,
+ * on any thread, one after the other. Else it goes to standard error when log.level is debug. */
+void eal_log_to(void (*line)(const char *line));
+
+/* The last few kilobytes of them. */
 const char *eal_log(void);
 
 /* The last line of it, for an error message: what the driver complained of. */

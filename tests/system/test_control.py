@@ -348,12 +348,28 @@ class Lifetime(unittest.TestCase):
         second.stop()
         first.kill()
 
-    def test_logs_are_json_lines_when_asked(self):
-        with Broker(settings={"log": {"format": "json", "level": "debug"}}) as running:
-            lines = [line for line in running.log().splitlines() if line.startswith("{")]
-            self.assertTrue(lines)
-            for line in lines:
-                self.assertIn("level", json.loads(line))
+    def test_each_log_line_is_json_when_asked_whoever_writes_it(self):
+        """DPDK, its drivers and libbpf have something to say when they start and when they end."""
+        for kind, settings in (("tap", {}), ("af_xdp", {"device": "lqjson0"})):
+            with self.subTest(kind=kind):
+                if kind == "af_xdp":
+                    run("ip", "link", "add", "lqjson0", "type", "veth", "peer", "name", "lqjson1")
+                    self.addCleanup(run, "ip", "link", "delete", "lqjson0")
+                    for end in ("lqjson0", "lqjson1"):
+                        run("ip", "link", "set", end, "up")
+                running = Broker(ready=False)
+                running.settings["log"] = {"format": "json", "level": "debug"}
+                running.settings["ports"][0].update({"kind": kind, **settings})
+                running.spawn()
+                broker.wait_for("ctl", lambda: running.alive() and
+                                running.ctl("status", check=False).returncode == 0)
+                running.process.terminate()
+                self.assertEqual(running.process.wait(broker.PATIENCE), 0)
+                lines = [json.loads(line) for line in running.log().splitlines()]
+                parts = {line["part"] for line in lines}
+                self.assertLessEqual({"main", "dpdk"}, parts)
+                self.assertEqual(any("libxdp" in line["text"] for line in lines), kind == "af_xdp")
+                running.kill()
 
 
 class Logins(unittest.TestCase):
