@@ -159,7 +159,9 @@ const struct command commands[] = {
      "ctl status --watch 2", no_arguments, columns_status, OUTPUT_OBJECT, 0},
 
     {"client", "list", "List clients, connected or with a persistent session",
-     "Rows come in no particular order, in pages; a list of millions is no trouble.",
+     "Rows come in no particular order, in pages; a list of millions is no trouble. What SUBS,\n"
+     "INFLIGHT, QUEUED and DROPPED say of a persistent session is with its shard, which is asked;\n"
+     "of a clean one it is with the worker, and `client show` asks that.",
      "ctl client list --prefix sensor/ --connected", client_list_arguments, columns_client_list,
      OUTPUT_LIST, 0},
     {"client", "show", "Show one client: session, traffic, TCP connection",

@@ -49,9 +49,8 @@ struct client_view {
     uint64_t dropped;
 };
 
-/* Visits up to `budget` clients from *position on (0 at the start and again at the end). The
- * visitor returns false to stop. Their `subscriptions` may be counted too high; shard_client counts
- * them. */
+/* Visits clients from *position on (0 at the start and again at the end): up to `budget`, of which
+ * a client takes one and one more for each subscription. The visitor returns false to stop. */
 void shard_clients(struct shard *shard, uint32_t *position, unsigned budget,
                    bool (*visit)(void *argument, const struct client_view *client), void *argument);
 /* One client. False: unknown here. */

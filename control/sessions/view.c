@@ -5,9 +5,8 @@
 
 enum { LEVEL_MQISDP = 3, LEVEL_311 = 4 };
 
-/* `exact`: counts the subscriptions, else takes the bound that is kept. */
-static void look(const struct shard *shard, const struct client *client, bool exact,
-                 struct client_view *view) {
+/* Subscriptions are counted: session->subscribed is only a bound. */
+static void look(const struct shard *shard, const struct client *client, struct client_view *view) {
     const struct session *session = session_at(shard, client->session);
     *view = (struct client_view){
         .client_id = client_id(&shard->directory, client),
@@ -30,8 +29,7 @@ static void look(const struct shard *shard, const struct client *client, bool ex
     if (session != NULL) {
         ref_t position = session->subscriptions;
         struct filter filter;
-        view->subscriptions = exact ? 0 : session->subscribed;
-        while (exact && router_list(shard->router, &position, &filter))
+        while (router_list(shard->router, &position, &filter))
             view->subscriptions++;
         view->inflight = session->inflight;
         view->queued = session->queued;
@@ -54,12 +52,13 @@ static struct client *next_client(const struct shard *shard, uint32_t *position)
 void shard_clients(struct shard *shard, uint32_t *position, unsigned budget,
                    bool (*visit)(void *argument, const struct client_view *client),
                    void *argument) {
-    for (unsigned i = 0; i < budget; i++) {
+    struct client_view view = {0};
+    /* What is counted costs too. */
+    for (uint64_t spent = 0; spent < budget; spent += 1 + view.subscriptions) {
         struct client *client = next_client(shard, position);
-        struct client_view view;
         if (client == NULL)
             return;
-        look(shard, client, false, &view);
+        look(shard, client, &view);
         if (!visit(argument, &view))
             return;
     }
@@ -69,14 +68,14 @@ bool shard_client(struct shard *shard, const uint8_t *client_id, size_t len,
                   struct client_view *view) {
     const struct client *client = directory_find(&shard->directory, client_id, len);
     if (client != NULL)
-        look(shard, client, true, view);
+        look(shard, client, view);
     return client != NULL;
 }
 
 bool shard_client_by_handle(struct shard *shard, uint32_t session, struct client_view *view) {
     const struct client *client = directory_at(&shard->directory, session);
     if (client != NULL)
-        look(shard, client, true, view);
+        look(shard, client, view);
     return client != NULL;
 }
 

@@ -46,6 +46,52 @@ static void a_message_is_delivered_and_acknowledged(void **state) {
     assert_int_equal(desk_has(&world.workers[1], MAIL_DELIVER), 0);
 }
 
+struct listed {
+    unsigned clients, subscriptions;
+};
+
+static bool list_client(void *argument, const struct client_view *client) {
+    struct listed *listed = argument;
+    listed->clients++;
+    listed->subscriptions += client->subscriptions;
+    return true;
+}
+
+static void a_list_counts_a_subscription_once_however_often_it_is_renewed(void **state) {
+    world_open(&world, 1);
+    for (unsigned i = 0; i < 5; i++) {
+        struct client_at client = persistent(0, NULL);
+        world_subscribe(&world, &client, "t/1", 1, 1);
+        world_subscribe(&world, &client, "t/2", 1, 1);
+        struct listed listed = {0};
+        uint32_t position = 0;
+        shard_clients(world.shard[0], &position, 100, list_client, &listed);
+        assert_int_equal(listed.clients, 1);
+        assert_int_equal(listed.subscriptions, 2);
+        assert_int_equal(position, 0);
+        world_disconnect(&world, &client);
+    }
+}
+
+static void a_list_takes_a_rest_after_many_subscriptions(void **state) {
+    world_open(&world, 1);
+    struct client_at first = world_connect(&world, 0, "one", PERSISTENT, NULL);
+    struct client_at second = world_connect(&world, 0, "two", PERSISTENT, NULL);
+    for (char topic[] = "t/0"; topic[2] < '9'; topic[2]++) {
+        world_subscribe(&world, &first, topic, 1, 1);
+        world_subscribe(&world, &second, topic, 1, 1);
+    }
+    struct listed listed = {0};
+    uint32_t position = 0;
+    shard_clients(world.shard[0], &position, 5, list_client, &listed);
+    assert_int_equal(listed.clients, 1);
+    shard_clients(world.shard[0], &position, 5, list_client, &listed);
+    assert_int_equal(listed.clients, 2);
+    assert_int_equal(listed.subscriptions, 18);
+    shard_clients(world.shard[0], &position, 5, list_client, &listed);
+    assert_int_equal(position, 0);
+}
+
 static void messages_wait_for_an_absent_client_and_come_in_order(void **state) {
     bool present;
     world.config->mqtt.inflight = 2;
@@ -524,6 +570,8 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_delivered_and_acknowledged),
+        TEST(a_list_counts_a_subscription_once_however_often_it_is_renewed),
+        TEST(a_list_takes_a_rest_after_many_subscriptions),
         TEST(messages_wait_for_an_absent_client_and_come_in_order),
         TEST(the_verdict_comes_before_what_is_replayed),
         TEST(qos_2_goes_on_where_it_was_on_the_next_connection),
