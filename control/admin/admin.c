@@ -14,6 +14,7 @@
 enum {
     ADMIN_MEMORY = 64 << 20, /* address range; touched as far as questions need it */
     MAIL_BATCH = 256,
+    NAP_MS = 1, /* what an answer waits at most for a thread that is not woken */
 };
 
 static void take_mail(struct admin *admin) {
@@ -26,12 +27,25 @@ static void take_mail(struct admin *admin) {
 static void nothing(uv_idle_t *idle) {
 }
 
+static void nap_over(uv_timer_t *timer) {
+    /* after_wait takes the mail. */
+}
+
+/* Workers that spin make no system call, so they shall not wake this thread: it does not say that
+ * it sleeps, and while answers are awaited it looks by itself. */
+static bool may_nap(struct admin *admin, unsigned unsent) {
+    if (unsent == 0 && admin->questions_count > 0)
+        uv_timer_start(&admin->nap, nap_over, NAP_MS, 0);
+    return unsent == 0;
+}
+
 /* Before the loop waits: what is to be sent goes out; if mail has come meanwhile, it doesn't wait,
  * which an active idle handle sees to. */
 static void before_wait(uv_prepare_t *prepare) {
     struct admin *admin = prepare->data;
-    mail_flush(admin->mailroom);
-    if (mail_may_sleep(admin->mailroom))
+    unsigned unsent = mail_flush(admin->mailroom);
+    bool woken = admin->registry->config->workers.idle == IDLE_SLEEP;
+    if (woken ? mail_may_sleep(admin->mailroom) : may_nap(admin, unsent))
         uv_idle_stop(&admin->busy);
     else
         uv_idle_start(&admin->busy, nothing);
@@ -69,7 +83,7 @@ static void close_handles(struct admin *admin) {
         (uv_handle_t *)&admin->stop,          (uv_handle_t *)&admin->before,
         (uv_handle_t *)&admin->after,         (uv_handle_t *)&admin->busy,
         (uv_handle_t *)&admin->tick,          (uv_handle_t *)&admin->sampler,
-        (uv_handle_t *)&admin->captures.poll,
+        (uv_handle_t *)&admin->captures.poll, (uv_handle_t *)&admin->nap,
     };
     callers_close(admin);
     captures_close(admin);
@@ -93,6 +107,7 @@ static bool prepare_loop(struct admin *admin) {
     uv_idle_init(&admin->loop, &admin->busy);
     uv_timer_init(&admin->loop, &admin->tick);
     uv_timer_init(&admin->loop, &admin->sampler);
+    uv_timer_init(&admin->loop, &admin->nap);
     uv_pipe_init(&admin->loop, &admin->listener, 0);
     captures_init(admin);
     admin->listener.data = admin->wake.data = admin->stop.data = admin;

@@ -89,6 +89,7 @@ struct admin {
     uv_idle_t busy;      /* on: do not wait, there is mail left */
     uv_timer_t tick;     /* deadlines; on while there are callers */
     uv_timer_t sampler;
+    uv_timer_t nap; /* until it looks for mail, where nobody wakes it */
     bool loop_ready, running, stopping;
     pthread_t thread;
 
