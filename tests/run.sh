@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Installs what is missing, builds, and runs every test. The last line is `N passed, M failed`.
+# Installs what is missing, builds, and runs every test. The last line is
+# `N passed, M failed, K skipped`; a program of which nothing ran counts as failed.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -101,11 +102,13 @@ suite() {
 }
 
 finish() {
-    local passed failed
+    local passed failed skipped
     passed=$(grep -c '^ok' "$results" || true)
     failed=$(grep -c '^not ok' "$results" || true)
+    skipped=$(grep -c '^skipped' "$results" || true)
+    grep '^skipped\|^not ok .*: ' "$results" | sort | uniq -c || true
     printf 'took %d s\n' "$SECONDS"
-    printf '%d passed, %d failed\n' "$passed" "$failed"
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     [ "$failed" -eq 0 ]
     exit
 }

@@ -232,7 +232,7 @@ class Broker:
         shutil.rmtree(self.directory, ignore_errors=True)
         assert took is not None, f"the broker had to be killed:\n{log}"
         assert process.returncode == expect, f"the broker ended with {process.returncode}:\n{log}"
-        assert took < (20 if options.slow else 2.5), f"the broker took {took:.1f} s to end"
+        assert took < (20 if options.slow else 2.0), f"the broker took {took:.1f} s to end"
         assert not left, f"the broker left {' and '.join(left)} behind"
         for sign in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
             assert sign not in log, log
