@@ -266,4 +266,12 @@ const struct section config_sections[] = {
 
 const unsigned config_sections_count = COUNT(config_sections);
 
-_Static_assert(COUNT(mqtt_keys) <= CONFIG_KEYS_MAX, "the longest section");
+#define FITS(keys) _Static_assert(COUNT(keys) <= CONFIG_KEYS_MAX, "see CONFIG_KEYS_MAX")
+FITS(workers_keys);
+FITS(port_keys);
+FITS(listener_keys);
+FITS(auth_keys);
+FITS(mqtt_keys);
+FITS(tcp_keys);
+FITS(control_keys);
+FITS(log_keys);

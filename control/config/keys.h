@@ -58,6 +58,6 @@ struct section {
 extern const struct section config_sections[];
 extern const unsigned config_sections_count;
 
-enum { CONFIG_KEYS_MAX = 24 }; /* of one section */
+enum { CONFIG_KEYS_MAX = 48 }; /* of one section */
 
 #endif

@@ -236,12 +236,11 @@ static int hold_halves(void) {
         int count = epoll_wait(poller, events, BURST, 30000);
         if (count <= 0)
             break;
-        for (int i = 0; i < count; i++) {
+        for (int i = 0; i < count; i++)
             if (write(events[i].data.fd, half, sizeof half) == sizeof half)
                 ready++;
             else
                 lost++;
-        }
     }
     printf("ready %" PRIu64 "\n", ready);
     fflush(stdout);

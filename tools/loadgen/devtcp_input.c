@@ -162,11 +162,10 @@ static bool ack_input(struct devtcp *tcp, uint32_t number, const struct incoming
         device->node.user++;
     if (in->ack == device->snd_end + 1)
         device->flags |= DEVICE_FIN_SENT | DEVICE_FIN_ACKED;
-    if (device_in_flight(device) == 0) {
+    if (device_in_flight(device) == 0)
         device->rto_at = 0;
-    } else {
+    else
         rto_set(tcp, number, device);
-    }
     if (device->flags & DEVICE_FIN_ACKED && device->flags & DEVICE_PEER_FIN) {
         devtcp_end(tcp, number, DEVTCP_ORDERLY);
         return false;

@@ -299,9 +299,8 @@ bool peer_syn(struct world *world, struct peer *peer) {
     bytes[len++] = 4;
     store_be16(bytes + len, peer->mss);
     len += 2;
-    if (peer->timestamps) {
+    if (peer->timestamps)
         len += tcp_options_put_timestamp(bytes + len, peer->tsval, 0);
-    }
     if (peer->sack) {
         uint8_t sack[4] = {1, 1, TCP_OPTION_SACK_PERMITTED, 2};
         memcpy(bytes + len, sack, 4);
