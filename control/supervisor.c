@@ -169,6 +169,8 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .undo = config->tcp.undo,
         .frto = config->tcp.frto,
         .limited_transmit = config->tcp.limited_transmit,
+        .traces = config->tcp.traces,
+        .trace_records = config->tcp.trace_records,
         .app_size = 128,
     };
     memcpy(tcp->secret, supervisor->tcp_secret, sizeof tcp->secret);

@@ -231,6 +231,8 @@ static const struct column memory_workers[] = {
     {"flow_bytes", "FLOWS", COLUMN_BYTES, "TCP: flow table.", NULL},
     {"connection_bytes", "TCP", COLUMN_BYTES, "TCP: connections.", NULL},
     {"extension_bytes", "TCP EXT", COLUMN_BYTES, "TCP: attached while data is in flight.", NULL},
+    {"trace_bytes", "TRACES", COLUMN_BYTES, "TCP: traces; beside the arena, taken as they fill.",
+     NULL},
     {"session_bytes", "MQTT", COLUMN_BYTES, "MQTT: sessions.", NULL},
     {"partial_bytes", "HALF PACKETS", COLUMN_BYTES, "MQTT: packets that have come in part.", NULL},
     {"send_queue_bytes", "SEND QUEUES", COLUMN_BYTES, "MQTT: messages to be sent.", NULL},

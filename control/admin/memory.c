@@ -50,17 +50,18 @@ static void worker_answer(struct job *job, struct question *question) {
     struct memory_show *show = job->state;
     const struct memory_inspection *memory = &question->inspection->memory;
     static const char *const keys[] = {
-        "arena_used",    "arena_limit",      "connections",     "subscriptions",
-        "flow_bytes",    "connection_bytes", "extension_bytes", "session_bytes",
-        "partial_bytes", "send_queue_bytes", "router_bytes",    "route_bytes",
+        "arena_used",       "arena_limit",     "connections",   "subscriptions", "flow_bytes",
+        "connection_bytes", "extension_bytes", "session_bytes", "partial_bytes", "send_queue_bytes",
+        "router_bytes",     "route_bytes",     "trace_bytes",
     };
     const uint64_t values[] = {
         memory->arena_used,       memory->arena_limit,   memory->connections,
         memory->subscriptions,    memory->flow_bytes,    memory->connection_bytes,
         memory->extension_bytes,  memory->session_bytes, memory->partial_bytes,
         memory->send_queue_bytes, memory->router_bytes,  memory->route_bytes,
+        memory->trace_bytes,
     };
-    json_t *row = numbers_json("worker", (int)question->index, keys, values, 12);
+    json_t *row = numbers_json("worker", (int)question->index, keys, values, 13);
     double connections = (double)memory->connections;
     json_object_set_new(
         row, "bytes_per_connection",

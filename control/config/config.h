@@ -85,6 +85,7 @@ struct config {
         uint16_t mss;
         uint32_t rto_min_ms, rto_max_ms, give_up_ms, time_wait_ms, fin_wait_ms, keepalive_ms;
         uint32_t out_of_order_bytes;
+        uint32_t traces, trace_records;                       /* of one worker, of one trace */
         uint32_t prefix_syns, prefix_connects, prefix_resets; /* a second; 0 = any */
         uint32_t syns, connects;                              /* a second; 0 = any */
         uint16_t prefix4, prefix6;                            /* bits */

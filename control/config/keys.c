@@ -151,6 +151,10 @@ static const struct key tcp_keys[] = {
            "TCP keep-alive for clients that connect without an MQTT keep alive; 0: off."),
     NUMBER(tcp, out_of_order_bytes, "65536", 0, 1048576, "bytes",
            "Data that may wait behind a gap, of one connection."),
+    NUMBER(tcp, traces, "1024", 0, 65536, NULL,
+           "Connections with trouble whose last events one worker keeps for `ctl client trace`; 0: none."),
+    NUMBER(tcp, trace_records, "64", 16, 1024, NULL,
+           "Events that are kept of each, 40 bytes an event."),
     NUMBER(tcp, prefix4, "24", 8, 32, "bits",
            "Clients whose IPv4 addresses agree in so many bits share the `prefix_` limits, which each worker keeps by itself. One second's worth may come at once."),
     NUMBER(tcp, prefix6, "56", 16, 64, "bits",
@@ -275,3 +279,5 @@ FITS(mqtt_keys);
 FITS(tcp_keys);
 FITS(control_keys);
 FITS(log_keys);
+_Static_assert(COUNT(mqtt_keys) <= CONFIG_KEYS_MAX && COUNT(tcp_keys) <= CONFIG_KEYS_MAX,
+               "the longest sections");

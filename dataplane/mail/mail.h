@@ -42,6 +42,7 @@
 
 #include "dataplane/message/message.h"
 #include "dataplane/tcp/report.h"
+#include "dataplane/tcp/trace_record.h"
 
 enum {
     THREADS_MAX = 32,
@@ -253,6 +254,8 @@ enum inspection_kind {
     INSPECT_MATCH,  /* subscriptions that match the topic in `entries` (topic_len bytes, which
                      * are overwritten by the result) */
     INSPECT_MEMORY, /* slabs of the worker, into `memory` */
+    INSPECT_TRACE,  /* a trace of the client called `name`, or of the connection named in the mail,
+                     * from `position` on, into `entries`: a struct tcp_trace, used = 0: none */
 };
 
 struct client_inspection {
@@ -280,8 +283,8 @@ enum { INSPECTED_SLABS_MAX = 64 };
 
 struct memory_inspection {
     uint64_t arena_used, arena_limit;
-    uint64_t flow_bytes, connection_bytes, extension_bytes;  /* TCP */
-    uint64_t session_bytes, partial_bytes, send_queue_bytes; /* MQTT */
+    uint64_t flow_bytes, connection_bytes, extension_bytes, trace_bytes; /* TCP */
+    uint64_t session_bytes, partial_bytes, send_queue_bytes;             /* MQTT */
     uint64_t router_bytes, route_bytes;
     uint64_t connections, subscriptions;
     uint32_t slabs_count;
@@ -308,6 +311,7 @@ struct inspection {
     uint32_t position;   /* in and out: where to go on; 0 at the start and again at the end */
     uint32_t skip;       /* the worker's, beside `position`; means nothing at the start */
     uint32_t room, used; /* bytes there are, bytes filled in `entries` */
+    uint64_t name;       /* client_name() */
     union {
         struct client_inspection client;
         struct memory_inspection memory;

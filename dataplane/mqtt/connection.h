@@ -64,6 +64,7 @@ struct connection {
     struct topic_memo memo;
     uint64_t messages_in, messages_out; /* PUBLISH packets */
     uint64_t bytes_in, bytes_out;       /* taken from and queued to the client */
+    uint64_t client_name;               /* client_name() of its identifier, 0 = none known here */
     uint16_t next_id;                   /* of the window, while there is none */
     uint8_t doom;                       /* enum mail_close_reason */
     uint8_t subscribing;                /* SUBSCRIBEs (0 or 1) that are not in force yet */

@@ -98,6 +98,9 @@ static enum handled ask(struct mqtt *mqtt, struct connection *connection,
     }
     connection->shard = (uint8_t)shard;
     connection->level = view->level;
+    if (view->client_id_len > 0)
+        connection->client_name =
+            client_name(view->client_id, view->client_id_len, mqtt->config.shard_key);
     if (view->flags & CONNECT_CLEAN_SESSION)
         connection->flags |= CONNECTION_CLEAN;
     connection->state = STATE_AUTHENTICATING;

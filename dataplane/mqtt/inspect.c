@@ -175,6 +175,24 @@ static void inspect_match(struct mqtt *mqtt, struct inspection *inspection) {
     inspection->position = matching.full && inspection->used > 0 ? matching.seen : 0;
 }
 
+static void inspect_trace(struct mqtt *mqtt, const struct mail *mail,
+                          struct inspection *inspection) {
+    struct tcp_trace *trace = (struct tcp_trace *)inspection->entries;
+    struct connection *connection = connection_find(mqtt, mail->conn, mail->generation);
+    const struct tcp_conn *tcp = connection != NULL ? connection_tcp(connection) : NULL;
+
+    inspection->found = 1;
+    inspection->used = 0;
+    if (inspection->room < sizeof *trace) {
+        inspection->position = 0;
+        return;
+    }
+    uint32_t records = (uint32_t)((inspection->room - sizeof *trace) / sizeof *trace->records);
+    if (tcp_trace(mqtt->tcp, inspection->name, tcp, &inspection->position, trace, records,
+                  mqtt->now))
+        inspection->used = (uint32_t)(sizeof *trace + trace->count * sizeof *trace->records);
+}
+
 void inspect(struct mqtt *mqtt, const struct mail *mail) {
     struct inspection *inspection = (struct inspection *)mail->inspect.inspection;
     struct mail answer = *mail;
@@ -188,6 +206,8 @@ void inspect(struct mqtt *mqtt, const struct mail *mail) {
         inspect_subscriptions(mqtt, mail, inspection);
     } else if (inspection->kind == INSPECT_MATCH) {
         inspect_match(mqtt, inspection);
+    } else if (inspection->kind == INSPECT_TRACE) {
+        inspect_trace(mqtt, mail, inspection);
     } else {
         inspection->found = 0;
     }

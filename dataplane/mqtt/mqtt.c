@@ -86,6 +86,12 @@ static void timer(void *app, struct tcp_conn *tcp) {
     connection_timer_fired(app, tcp_conn_app(tcp));
 }
 
+static uint64_t name(void *app, struct tcp_conn *tcp) {
+    const struct connection *connection = tcp_conn_app(tcp);
+
+    return connection->client_name;
+}
+
 static bool copy_refused(struct mqtt *mqtt) {
     unsigned n = mqtt->config.refuse_subscriptions_count;
 
@@ -134,6 +140,7 @@ struct mqtt *mqtt_create(const struct mqtt_config *config, struct parcels *parce
 void mqtt_attach(struct mqtt *mqtt, struct tcp *tcp, struct router *router) {
     mqtt->tcp = tcp;
     mqtt->router = router;
+    tcp_set_name(tcp, name);
 }
 
 void mqtt_destroy(struct mqtt *mqtt) {

@@ -32,6 +32,9 @@ struct mqtt_config {
 /* The shard that owns a client identifier, counted from the first shard. Any thread. */
 unsigned client_shard(const uint8_t *client_id, size_t len, const uint8_t key[16], unsigned shards);
 
+/* What a client identifier is called in traces (tcp_set_name); not 0. Any thread. */
+uint64_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]);
+
 /* Set-up only. NULL: no memory. Order of creation: mqtt_create; tcp_create with mqtt_tcp_app();
  * router_create with mqtt_router_owner(); mqtt_attach. */
 struct mqtt *mqtt_create(const struct mqtt_config *config, struct parcels *parcels,

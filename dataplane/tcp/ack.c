@@ -17,7 +17,7 @@ static void update_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_ext
     conn->snd_wnd = header->wnd;
     conn_window_seen(conn, header->wnd);
     if (before && !header->wnd) {
-        count(tcp->counters, COUNTER_TCP_ZERO_WINDOWS);
+        conn_count(tcp, conn, COUNTER_TCP_ZERO_WINDOWS);
         if (conn->zero_windows < UINT8_MAX)
             conn->zero_windows++;
     } else if (!before && header->wnd) {
@@ -66,7 +66,7 @@ bool ack_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_header *
     /* RFC 5961 5: nothing that was never sent, and nothing older than a window. */
     uint32_t oldest = conn->snd_una - conn_send_window_max(conn);
     if (seq_gt(header->ack, conn->snd_nxt) || seq_lt(header->ack, oldest)) {
-        count(tcp->counters, COUNTER_TCP_DROP_BAD_ACK);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_BAD_ACK, header->seq, segment_length);
         conn_challenge(tcp, conn);
         return false;
     }

@@ -109,6 +109,7 @@ void conn_free(struct tcp *tcp, struct tcp_conn *conn) {
 void conn_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
     if (conn->state == TCP_STATE_CLOSED)
         return;
+    trace_end(tcp, conn, why);
     ref_t ref = conn_ref(tcp, conn);
     flow_remove(&tcp->flow, endpoint_hash(tcp, conn_endpoint(conn)), ref);
     if (why != CONN_NEVER_OPENED)

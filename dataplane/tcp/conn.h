@@ -47,6 +47,7 @@ enum tcp_conn_flag {
     CONN_KEEPALIVE = 1 << 9,  /* RFC 9293 3.8.4 */
     CONN_PROBE = 1 << 10,     /* a keep-alive probe goes out with the next output */
     CONN_REORDERED = 1 << 11, /* the path to the peer was seen to reorder (RFC 8985 6.2) */
+    CONN_TRACED = 1 << 15,    /* it has a trace buffer, see trace.h */
 };
 
 /* The first twelve bytes of connections and of records, which share the flow table. */

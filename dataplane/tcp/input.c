@@ -18,13 +18,18 @@ enum {
 /* TS.Recent counts for nothing after 24 days of silence (RFC 7323 5.5). */
 #define PAWS_IDLE_MAX (UINT64_C(24) * 24 * 3600 * 1000000 >> TCP_IDLE_SHIFT)
 
+static void count_dropped(struct tcp *tcp, struct tcp_conn *conn, enum counter counter,
+                          const struct tcp_header *header) {
+    conn_count_in(tcp, conn, counter, header->seq, header_segment_length(header));
+}
+
 /* They are limited for each connection by itself: a limit that connections share tells a stranger
  * how often others were challenged. The byte holds period and count. */
 void conn_challenge(struct tcp *tcp, struct tcp_conn *conn) {
     uint8_t period = (uint8_t)(tcp->now >> CHALLENGE_SHIFT & (CHALLENGE_PERIODS - 1));
     uint8_t sent = conn->challenge >> 4 == period ? conn->challenge & 15 : 0;
     if (sent >= CHALLENGES_MAX) {
-        count(tcp->counters, COUNTER_TCP_DROP_CHALLENGE);
+        conn_count(tcp, conn, COUNTER_TCP_DROP_CHALLENGE);
         return;
     }
     conn->challenge = (uint8_t)(period << 4 | (sent + 1));
@@ -56,13 +61,13 @@ static bool check_timestamp(struct tcp *tcp, struct tcp_conn *conn,
     if (!(conn->flags & CONN_TIMESTAMPS) || header->flags & TCP_RST)
         return true;
     if (!header->options.has_timestamp) {
-        count(tcp->counters, COUNTER_TCP_DROP_NO_TIMESTAMP);
+        count_dropped(tcp, conn, COUNTER_TCP_DROP_NO_TIMESTAMP, header);
         return false;
     }
     if (!seq_lt(header->options.tsval, conn->ts_recent) ||
         idle_tick(tcp->now) - conn->last_received > PAWS_IDLE_MAX)
         return true;
-    count(tcp->counters, COUNTER_TCP_DROP_PAWS);
+    count_dropped(tcp, conn, COUNTER_TCP_DROP_PAWS, header);
     unacceptable(tcp, conn, header_segment_length(header));
     return false;
 }
@@ -92,7 +97,7 @@ static void take_text(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
             len = room;
         conn_owe_ack(tcp, conn);
         if (room == 0) {
-            count(tcp->counters, COUNTER_TCP_DROP_ZERO_WINDOW);
+            count_dropped(tcp, conn, COUNTER_TCP_DROP_ZERO_WINDOW, header);
             return;
         }
     }
@@ -102,15 +107,16 @@ static void take_text(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_h
 void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment *segment,
                 const struct tcp_header *header) {
     uint32_t segment_length = header_segment_length(header);
+    trace_input(tcp, conn, header);
     if (conn->flags & CONN_ABORT) {
-        count(tcp->counters, COUNTER_TCP_DROP_AFTER_ABORT);
+        count_dropped(tcp, conn, COUNTER_TCP_DROP_AFTER_ABORT, header);
         return;
     }
 
     /* A SYN never belongs here, wherever it lies (RFC 5961 4.2): a peer that restarted answers the
      * ACK with a RST that is exactly right. */
     if ((header->flags & (TCP_SYN | TCP_RST)) == TCP_SYN) {
-        count(tcp->counters, COUNTER_TCP_DROP_SYN);
+        count_dropped(tcp, conn, COUNTER_TCP_DROP_SYN, header);
         conn_challenge(tcp, conn);
         return;
     }
@@ -125,10 +131,10 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
                    (conn->rcv_wnd == 0 || (segment_length == 0 && !(header->flags & TCP_RST)));
     if (!acceptable(conn, header->seq, segment_length) && !at_edge) {
         if (header->flags & TCP_RST) {
-            count(tcp->counters, COUNTER_TCP_DROP_RST);
+            count_dropped(tcp, conn, COUNTER_TCP_DROP_RST, header);
             return;
         }
-        count(tcp->counters, COUNTER_TCP_DROP_OUT_OF_WINDOW);
+        count_dropped(tcp, conn, COUNTER_TCP_DROP_OUT_OF_WINDOW, header);
         if (header->len && seq_leq(header->seq + header->len, conn->rcv_nxt))
             receive_twice(tcp, conn, header->seq, header->seq + header->len);
         unacceptable(tcp, conn, segment_length);
@@ -138,18 +144,18 @@ void conn_input(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_segment
     /* Second: RST (RFC 5961 3.2). */
     if (header->flags & TCP_RST) {
         if (header->seq != conn->rcv_nxt) {
-            count(tcp->counters, COUNTER_TCP_DROP_RST);
+            count_dropped(tcp, conn, COUNTER_TCP_DROP_RST, header);
             conn_challenge(tcp, conn);
             return;
         }
-        count(tcp->counters, COUNTER_TCP_RESETS_IN);
+        count_dropped(tcp, conn, COUNTER_TCP_RESETS_IN, header);
         conn_die(tcp, conn, TCP_CLOSED_RESET);
         return;
     }
 
     /* Fifth: ACK. */
     if (!(header->flags & TCP_ACK)) {
-        count(tcp->counters, COUNTER_TCP_DROP_NO_ACK);
+        count_dropped(tcp, conn, COUNTER_TCP_DROP_NO_ACK, header);
         return;
     }
     if (!ack_input(tcp, conn, header, segment_length))

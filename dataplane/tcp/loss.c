@@ -128,7 +128,7 @@ static void take_probe(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
                                    seq_lt(ack->header->options.tsecr, probe->timestamp));
     if (!probe->again || original || ack->acked == 0)
         return;
-    count(tcp->counters, COUNTER_TCP_TAIL_PROBES_REPAIRED);
+    conn_count(tcp, conn, COUNTER_TCP_TAIL_PROBES_REPAIRED);
     if (extension->recovery != RECOVERY_NONE)
         return;
     conn->congestion.ssthresh = tcp->congestion->reduce(
@@ -315,13 +315,13 @@ static void work_through(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exte
         conn->backoff = 0;
     take_delivery(tcp, conn, extension, ack);
     if (ack->dsack) {
-        count(tcp->counters, COUNTER_TCP_DSACKS_IN);
+        conn_count(tcp, conn, COUNTER_TCP_DSACKS_IN);
         rack_dsack(&extension->rack, conn->snd_una, conn->snd_nxt);
         ack->duplicate = false;
     }
     if (ack->missed) {
         extension->flags |= EXTENSION_SHORT;
-        count(tcp->counters, COUNTER_TCP_DROP_SACK);
+        conn_count(tcp, conn, COUNTER_TCP_DROP_SACK);
     }
     if (counts_duplicates(conn, extension))
         count_duplicates(tcp, conn, extension, ack);
@@ -393,7 +393,7 @@ void loss_timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *
     struct scoreboard *board = &extension->sent;
     bool again = conn->backoff > 0;
     bool first = extension->recovery == RECOVERY_NONE;
-    count(tcp->counters, COUNTER_TCP_RETRANSMISSION_TIMEOUTS);
+    conn_count(tcp, conn, COUNTER_TCP_RETRANSMISSION_TIMEOUTS);
     if (tcp->config.undo && first)
         undo_arm(&extension->undo, &conn->congestion, &extension->cubic, conn->snd_una, true);
     congestion_timeout(tcp->congestion, &conn->congestion, &extension->cubic,
@@ -470,7 +470,7 @@ void loss_sent(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *ext
     extension->prr.out += end - seq;
     if (!again)
         return;
-    count(tcp->counters, COUNTER_TCP_RETRANSMISSIONS);
+    conn_count_out(tcp, conn, COUNTER_TCP_RETRANSMISSIONS, seq, end - seq);
     if (conn->fast.user < UINT16_MAX)
         conn->fast.user++;
     if (extension->recovery != RECOVERY_NONE)

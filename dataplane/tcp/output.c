@@ -70,6 +70,7 @@ static bool emit(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t 
     memcpy(bytes + TCP_HEADER_BYTES, options, options_len);
     if (len)
         tcp->app.fetch(tcp->app.app, conn, seq - conn->snd_una, bytes + headers, len);
+    trace_output(tcp, conn, seq, len, flags);
     count(tcp->counters, COUNTER_TCP_SEGMENTS_OUT);
     count_add(tcp->counters, COUNTER_TCP_BYTES_OUT, len);
     tcp->link.transmit(tcp->link.link, frame, headers + len, &tuple, conn->hop);
@@ -106,7 +107,7 @@ static bool probe_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exte
     if (conn_send_window(conn) == 0 && seq != conn_send_limit(conn)) {
         if (!emit_data(tcp, conn, extension, seq, !fin, fin))
             return false;
-        count(tcp->counters, COUNTER_TCP_WINDOW_PROBES);
+        conn_count(tcp, conn, COUNTER_TCP_WINDOW_PROBES);
     }
     extension->flags &= (uint8_t)~EXTENSION_WINDOW_PROBE;
     return true;
@@ -139,7 +140,7 @@ static bool send_range(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
     if (seq_gt(range.seq + len + fin, conn->snd_nxt) &&
         !scoreboard_ready(&extension->sent, &tcp->sent_memory)) {
         /* What has been sent before has its place already. */
-        count(tcp->counters, COUNTER_TCP_MEMORY_SHORTAGES);
+        conn_count(tcp, conn, COUNTER_TCP_MEMORY_SHORTAGES);
         len = conn->snd_nxt - range.seq;
         fin = false;
         if (len == 0)
@@ -231,7 +232,7 @@ static enum outcome send_data(struct tcp *tcp, struct tcp_conn *conn, unsigned *
         return OUTPUT_DONE;
     struct tcp_extension *extension = extension_attach(tcp, conn);
     if (!extension) {
-        count(tcp->counters, COUNTER_TCP_MEMORY_SHORTAGES);
+        conn_count(tcp, conn, COUNTER_TCP_MEMORY_SHORTAGES);
         if (!timer_fast_running(conn))
             timer_fast_set(tcp, conn, TIMER_MEMORY_RETRY_US);
         return OUTPUT_DONE;
@@ -280,7 +281,7 @@ static enum outcome send_acks(struct tcp *tcp, struct tcp_conn *conn, unsigned *
             return OUTPUT_NO_FRAME;
         if (twice) {
             extension->flags &= (uint8_t)~EXTENSION_TWICE;
-            count(tcp->counters, COUNTER_TCP_DSACKS_OUT);
+            conn_count(tcp, conn, COUNTER_TCP_DSACKS_OUT);
             twice = false;
         }
         *budget -= min(1, *budget);
@@ -303,7 +304,7 @@ static enum outcome send_reset(struct tcp *tcp, struct tcp_conn *conn) {
     unsigned why = conn->challenge;
     if (!emit(tcp, conn, conn->snd_nxt, 0, TCP_RST | TCP_ACK))
         return OUTPUT_NO_FRAME;
-    count(tcp->counters, COUNTER_TCP_RESETS_OUT);
+    conn_count(tcp, conn, COUNTER_TCP_RESETS_OUT);
     conn_end(tcp, conn, why);
     return OUTPUT_DONE;
 }

@@ -31,11 +31,11 @@ static uint16_t reported_mss(const struct tcp_conn *conn, const struct tcp_icmp 
 static void too_big(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_icmp *icmp) {
     uint16_t mss = reported_mss(conn, icmp);
     if (mss == 0 || mss >= conn->mss) {
-        count(tcp->counters, COUNTER_TCP_DROP_PMTU);
+        conn_count(tcp, conn, COUNTER_TCP_DROP_PMTU);
         return;
     }
     conn->mss = mss;
-    count(tcp->counters, COUNTER_TCP_PMTU_LOWERED);
+    conn_count(tcp, conn, COUNTER_TCP_PMTU_LOWERED);
     struct tcp_extension *extension = conn_extension(tcp, conn);
     if (extension)
         loss_resend(tcp, conn, extension);
@@ -51,7 +51,7 @@ void tcp_icmp(struct tcp *tcp, const struct tcp_icmp *icmp, uint64_t now) {
     else if (icmp->kind == TCP_ICMP_TOO_BIG)
         too_big(tcp, conn, icmp);
     else
-        count(tcp->counters, COUNTER_TCP_ICMP_SOFT);
+        conn_count(tcp, conn, COUNTER_TCP_ICMP_SOFT);
 }
 
 /* The peer was heard since it last acknowledged something. */
@@ -74,5 +74,5 @@ void pmtu_timeout(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_exten
     if (!guess)
         return;
     conn->mss = conn->mss > PMTU_GUESS_FIRST ? PMTU_GUESS_FIRST : least;
-    count(tcp->counters, COUNTER_TCP_PMTU_BLACK_HOLES);
+    conn_count(tcp, conn, COUNTER_TCP_PMTU_BLACK_HOLES);
 }

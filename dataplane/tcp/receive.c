@@ -91,16 +91,16 @@ void receive_twice(struct tcp *tcp, struct tcp_conn *conn, uint32_t left, uint32
 
 static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const uint8_t *data,
                          uint32_t len, bool with_fin) {
-    count(tcp->counters, COUNTER_TCP_OUT_OF_ORDER);
+    conn_count_in(tcp, conn, COUNTER_TCP_OUT_OF_ORDER, seq, len);
     if (conn->out_of_order < UINT16_MAX)
         conn->out_of_order++;
     struct tcp_extension *extension = extension_attach(tcp, conn);
     if (!extension) {
-        count(tcp->counters, COUNTER_TCP_DROP_MEMORY);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_MEMORY, seq, len);
         return;
     }
     if (tcp->pressure.level >= PRESSURE_SHED) {
-        count(tcp->counters, COUNTER_TCP_DROP_SHED);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_SHED, seq, len);
         extension_detach_idle(tcp, conn);
         return;
     }
@@ -119,7 +119,7 @@ static void out_of_order(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, c
     uint32_t kept = reassembly_insert(&extension->in, tcp->pool, seq, data, len, &limits);
     extension->recent = seq;
     if (kept < len) {
-        count(tcp->counters, COUNTER_TCP_DROP_OUT_OF_ORDER);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_OUT_OF_ORDER, seq, len);
     } else if (with_fin) {
         extension->fin = seq + len;
         extension->flags |= EXTENSION_FIN;
@@ -138,7 +138,7 @@ static uint32_t keep(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
         extension->unread += kept;
     }
     if (kept < len)
-        count(tcp->counters, COUNTER_TCP_DROP_MEMORY);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_MEMORY, seq, len);
     return kept;
 }
 
@@ -162,7 +162,7 @@ void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
         return;
     conn_owe_ack(tcp, conn);
     if (conn->flags & CONN_FIN_SEEN) {
-        count(tcp->counters, COUNTER_TCP_DROP_AFTER_FIN);
+        conn_count_in(tcp, conn, COUNTER_TCP_DROP_AFTER_FIN, seq, len);
         return;
     }
     if (seq != conn->rcv_nxt) {
@@ -174,7 +174,7 @@ void receive_segment(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, const
     uint32_t taken = 0;
     if (conn_closing(conn)) {
         if (len)
-            count(tcp->counters, COUNTER_TCP_DROP_AFTER_CLOSE);
+            conn_count_in(tcp, conn, COUNTER_TCP_DROP_AFTER_CLOSE, seq, len);
         taken = len;
     } else if (len && offerable(conn) && !(extension && extension->unread)) {
         taken = offer(tcp, conn, data, len);

@@ -30,7 +30,7 @@ void recovery_reduce(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensio
 
 void recovery_enter_fast(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                          uint32_t delivered) {
-    count(tcp->counters, COUNTER_TCP_FAST_RETRANSMITS);
+    conn_count(tcp, conn, COUNTER_TCP_FAST_RETRANSMITS);
     if (tcp->config.undo)
         undo_arm(&extension->undo, &conn->congestion, &extension->cubic, conn->snd_una, false);
     extension->recovery = RECOVERY_FAST;
@@ -73,7 +73,8 @@ void recovery_take_back(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exten
     const struct undo *undo = &extension->undo;
     uint32_t mss = conn_payload_max(conn);
     bool timeout = undo->timeout;
-    count(tcp->counters, timeout ? COUNTER_TCP_SPURIOUS_TIMEOUTS : COUNTER_TCP_SPURIOUS_RECOVERIES);
+    conn_count(tcp, conn,
+               timeout ? COUNTER_TCP_SPURIOUS_TIMEOUTS : COUNTER_TCP_SPURIOUS_RECOVERIES);
     scoreboard_find(&extension->sent, tcp->base);
     extension->recovery = RECOVERY_NONE;
     extension->duplicates = 0;

@@ -11,12 +11,14 @@
 #include "dataplane/tcp/pressure.h"
 #include "dataplane/tcp/rto.h"
 #include "dataplane/tcp/time_wait.h"
+#include "dataplane/tcp/trace.h"
 #include "dataplane/tcp/wheel.h"
 
 struct tcp {
     struct tcp_config config;
     struct tcp_link link;
     struct tcp_app app;
+    uint64_t (*name)(void *app, struct tcp_conn *conn); /* or NULL */
     struct counters *counters;
     struct pool *pool;
     void *base;
@@ -30,6 +32,7 @@ struct tcp {
     struct slab records;   /* TIME-WAIT */
     struct time_waits time_waits;
     struct wheel fast, slow;
+    struct traces traces;
     struct locals locals;
     struct rto_limits rto_limits;
     struct admission admission;
@@ -81,6 +84,25 @@ static inline void conn_touch(struct tcp *tcp, struct tcp_conn *conn) {
 static inline void conn_owe_ack(struct tcp *tcp, struct tcp_conn *conn) {
     conn->flags |= CONN_ACK_OWED;
     conn_touch(tcp, conn);
+}
+
+/* Count what befell a connection, and write it into its trace, which it begins if need be: by
+ * itself, because of a segment that arrived, of one that is sent. */
+static inline void conn_count(struct tcp *tcp, struct tcp_conn *conn, enum counter counter) {
+    count(tcp->counters, counter);
+    trace_write(tcp, conn, TRACE_COUNTED, counter, 0, 0);
+}
+
+static inline void conn_count_in(struct tcp *tcp, struct tcp_conn *conn, enum counter counter,
+                                 uint32_t seq, uint32_t len) {
+    count(tcp->counters, counter);
+    trace_write(tcp, conn, TRACE_COUNTED_IN, counter, seq, len);
+}
+
+static inline void conn_count_out(struct tcp *tcp, struct tcp_conn *conn, enum counter counter,
+                                  uint32_t seq, uint32_t len) {
+    count(tcp->counters, counter);
+    trace_write(tcp, conn, TRACE_COUNTED_OUT, counter, seq, len);
 }
 
 static inline uint32_t conn_rto(const struct tcp *tcp, const struct tcp_conn *conn) {

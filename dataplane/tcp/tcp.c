@@ -46,7 +46,9 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
     tcp->touched_mask = ring - 1;
     tcp->touched = malloc((size_t)ring * sizeof *tcp->touched);
     if (!tcp->touched || !flow_init(&tcp->flow, config->connections_max + config->time_wait_max) ||
-        !admission_init(&tcp->admission, &config->admission, config->flow_key)) {
+        !admission_init(&tcp->admission, &config->admission, config->flow_key) ||
+        !traces_init(&tcp->traces, config->traces, config->trace_records)) {
+        admission_fini(&tcp->admission);
         flow_fini(&tcp->flow);
         free(tcp->touched);
         free(tcp);
@@ -67,10 +69,15 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
 void tcp_destroy(struct tcp *tcp) {
     if (!tcp)
         return;
+    traces_fini(&tcp->traces);
     admission_fini(&tcp->admission);
     flow_fini(&tcp->flow);
     free(tcp->touched);
     free(tcp);
+}
+
+void tcp_set_name(struct tcp *tcp, uint64_t (*name)(void *app, struct tcp_conn *conn)) {
+    tcp->name = name;
 }
 
 /* --- the application's side ------------------------------------------------------------------ */
@@ -217,6 +224,7 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
         .bytes_in = conn->rcv_nxt - conn->irs,
         .bytes_out = conn->snd_una - conn->iss,
     };
+    trace_report_drops(tcp, conn, info, now);
 }
 
 static uint64_t span_bytes(const struct slab *slab) {
@@ -233,5 +241,6 @@ void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
         .connection_bytes =
             span_bytes(&tcp->conns) + span_bytes(&tcp->addresses) + span_bytes(&tcp->records),
         .extension_bytes = span_bytes(&tcp->extensions) + tcp->sent_memory.bytes,
+        .trace_bytes = traces_bytes(&tcp->traces),
     };
 }

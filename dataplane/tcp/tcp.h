@@ -25,6 +25,7 @@
 #include "dataplane/message/pool.h"
 #include "dataplane/tcp/admission.h"
 #include "dataplane/tcp/report.h"
+#include "dataplane/tcp/trace_record.h"
 
 /* Both ends of a connection in network byte order; IPv4 addresses are mapped (::ffff:a.b.c.d). */
 struct tcp_tuple {
@@ -115,7 +116,8 @@ struct tcp_config {
      * and tail loss probes (RFC 8985), PRR (RFC 9937), undoing what was no loss (RFC 3522, 3708),
      * the same without time stamps (RFC 5682), limited transmit (RFC 3042). */
     bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
-    size_t app_size; /* bytes of the application's part, at most 128 */
+    uint32_t traces, trace_records; /* connections that are traced at once, events of each */
+    size_t app_size;                /* bytes of the application's part, at most 128 */
 
     struct admission_limits admission;
 };
@@ -126,6 +128,10 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
                        const struct tcp_link *link, const struct tcp_app *app,
                        struct counters *counters, uint64_t now);
 void tcp_destroy(struct tcp *tcp);
+
+/* Set-up: a number by which the application knows a connection, also when it has ended, for
+ * tcp_trace; 0: none yet. It is given the `app` of struct tcp_app. */
+void tcp_set_name(struct tcp *tcp, uint64_t (*name)(void *app, struct tcp_conn *conn));
 
 /* All times are microseconds of a monotonic clock. */
 
@@ -212,6 +218,12 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 const char *tcp_state_name(unsigned state);
 const char *tcp_recovery_name(unsigned recovery);
 
+/* Traces (trace.h), one a call: of connections that the application calls `name`, and of `conn` if
+ * it is not NULL. Looks from *position on (0 at the start; 0 again at the end), a bounded number of
+ * them. True: `to` is filled in, with the last `records` events at most. */
+bool tcp_trace(const struct tcp *tcp, uint64_t name, const struct tcp_conn *conn,
+               uint32_t *position, struct tcp_trace *to, uint32_t records, uint64_t now);
+
 /* Keyed hash of a tuple, the same for a connection's life: chooses flow bucket, and owner where the
  * NIC did not. */
 uint64_t tcp_tuple_hash(const struct tcp_tuple *tuple, const uint8_t key[16]);
@@ -223,7 +235,7 @@ void tcp_frames(struct tcp *tcp, size_t used, size_t limit);
 struct tcp_stats {
     unsigned pressure; /* enum pressure_level */
     uint64_t connections, time_waits, touched;
-    uint64_t flow_bytes, connection_bytes, extension_bytes;
+    uint64_t flow_bytes, connection_bytes, extension_bytes, trace_bytes;
 };
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats);
 

@@ -47,7 +47,7 @@ static bool given_up(struct tcp *tcp, struct tcp_conn *conn,
     uint64_t silent = (uint64_t)(fast_tick(tcp) - extension->stalled) << TCP_FAST_SHIFT;
     if (silent < (uint64_t)tcp->config.give_up_ms * 1000)
         return false;
-    count(tcp->counters, COUNTER_TCP_TIMED_OUT);
+    conn_count(tcp, conn, COUNTER_TCP_TIMED_OUT);
     conn_die(tcp, conn, TCP_CLOSED_TIMEOUT);
     return true;
 }
@@ -137,7 +137,7 @@ static void slow_visit(void *argument, uint32_t ref) {
     if (conn->slow_at && seq_leq(conn->slow_at, (uint32_t)(tcp->now >> TCP_SLOW_SHIFT))) {
         conn->slow_at = 0;
         if (conn_closing(conn)) {
-            count(tcp->counters, COUNTER_TCP_TIMED_OUT);
+            conn_count(tcp, conn, COUNTER_TCP_TIMED_OUT);
             conn_abort(tcp, conn, TCP_CLOSED_TIMEOUT);
             return;
         }
@@ -145,7 +145,7 @@ static void slow_visit(void *argument, uint32_t ref) {
     }
     if (keepalive_on(tcp, conn) && keepalive_due(tcp, conn) <= tcp->now) {
         if (conn->slow.user >= TIMER_KEEPALIVE_PROBES) {
-            count(tcp->counters, COUNTER_TCP_TIMED_OUT);
+            conn_count(tcp, conn, COUNTER_TCP_TIMED_OUT);
             conn_abort(tcp, conn, TCP_CLOSED_TIMEOUT);
             return;
         }

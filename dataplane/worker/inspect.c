@@ -30,6 +30,7 @@ void worker_inspect_memory(struct worker *worker, struct memory_inspection *memo
     memory->flow_bytes = tcp.flow_bytes;
     memory->connection_bytes = tcp.connection_bytes;
     memory->extension_bytes = tcp.extension_bytes;
+    memory->trace_bytes = tcp.trace_bytes;
     memory->session_bytes = mqtt.session_bytes;
     memory->partial_bytes = mqtt.partial_bytes;
     memory->send_queue_bytes = mqtt.send_queue_bytes;

@@ -21,6 +21,7 @@ struct tcp {
     struct slab slab;
     struct pool *pool;
     const struct tcp_app *app;
+    uint64_t (*name)(void *app, struct tcp_conn *conn);
     uint64_t now;
     bool stopped;
     struct tcp_conn *conns[CONNECTIONS_MAX];
@@ -287,6 +288,26 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
 
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
     *stats = (struct tcp_stats){0};
+}
+
+void tcp_set_name(struct tcp *tcp, uint64_t (*name)(void *app, struct tcp_conn *conn)) {
+    tcp->name = name;
+}
+
+bool tcp_trace(const struct tcp *tcp, uint64_t name, const struct tcp_conn *conn,
+               uint32_t *position, struct tcp_trace *to, uint32_t records, uint64_t now) {
+    for (; *position < CONNECTIONS_MAX; (*position)++) {
+        struct tcp_conn *at = tcp->conns[*position];
+        if (at == NULL || (at != conn && tcp->name(tcp->app->app, at) != name))
+            continue;
+        *to = (struct tcp_trace){.now = now, .written = 1, .count = records > 0};
+        if (records > 0)
+            to->records[0] = (struct tcp_trace_record){.event = TRACE_ACK_IN, .a = *position};
+        (*position)++;
+        return true;
+    }
+    *position = 0;
+    return false;
 }
 
 void tcp_stop_accepting(struct tcp *tcp) {

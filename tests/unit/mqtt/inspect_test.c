@@ -152,11 +152,61 @@ static void matches_of_a_topic_are_listed(void **state) {
     parcel_release(&f.shard.parcels, inspection);
 }
 
+/* Asks for the trace of a name, or of the connection that a mail named: its number in the fake TCP,
+ * -1: none. */
+static int trace_of(const char *id, const struct mail *about) {
+    static const uint8_t key[16];
+    enum { ROOM = sizeof(struct tcp_trace) + 2 * sizeof(struct tcp_trace_record) };
+    struct inspection *inspection = inspection_of(INSPECT_TRACE, ROOM);
+
+    inspection->name = client_name((const uint8_t *)id, strlen(id), key);
+    ask(inspection, about != NULL ? answer_to(about, MAIL_INSPECT) : (struct mail){0});
+    assert_int_equal(inspection->found, 1);
+    const struct tcp_trace *trace = (const struct tcp_trace *)inspection->entries;
+    int number = -1;
+    if (inspection->used > 0) {
+        assert_int_equal(trace->count, 1);
+        assert_int_equal(inspection->used, sizeof *trace + sizeof *trace->records);
+        number = (int)trace->records[0].a;
+    } else {
+        assert_int_equal(inspection->position, 0);
+    }
+    parcel_release(&f.shard.parcels, inspection);
+    return number;
+}
+
+static void a_trace_is_found_by_client_identifier_or_by_connection(void **state) {
+    struct mail one, two;
+
+    client_named("one", &one);
+    client_named("two", &two);
+    int first = trace_of("one", NULL), second = trace_of("two", NULL);
+    assert_true(first >= 0);
+    assert_int_equal(second, first + 1);
+    assert_int_equal(trace_of("three", NULL), -1);
+    assert_int_equal(trace_of("three", &two), second);
+    two.generation++; /* another connection by now */
+    assert_int_equal(trace_of("three", &two), -1);
+}
+
+static void a_trace_without_room_is_none(void **state) {
+    struct mail one;
+
+    client_named("one", &one);
+    struct inspection *inspection = inspection_of(INSPECT_TRACE, sizeof(struct tcp_trace) - 1);
+    ask(inspection, answer_to(&one, MAIL_INSPECT));
+    assert_int_equal(inspection->used, 0);
+    assert_int_equal(inspection->position, 0);
+    parcel_release(&f.shard.parcels, inspection);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_client_is_shown_from_the_inside),
         FIXTURE_TEST(subscriptions_are_listed_in_any_number_of_answers),
         FIXTURE_TEST(matches_of_a_topic_are_listed),
+        FIXTURE_TEST(a_trace_is_found_by_client_identifier_or_by_connection),
+        FIXTURE_TEST(a_trace_without_room_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

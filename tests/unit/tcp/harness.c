@@ -125,6 +125,10 @@ static void app_timer(void *app, struct tcp_conn *conn) {
 
 /* --- world ----------------------------------------------------------------------------------- */
 
+static uint64_t app_name(void *app, struct tcp_conn *conn) {
+    return client_of(conn)->number;
+}
+
 void world_config(struct world *world) {
     *world = (struct world){.frames = -1, .take = SIZE_MAX, .now = WORLD_EPOCH};
     world->config = (struct tcp_config){
@@ -150,6 +154,8 @@ void world_config(struct world *world) {
         .undo = true,
         .frto = true,
         .limited_transmit = true,
+        .traces = 4,
+        .trace_records = 16,
         .app_size = sizeof(struct client),
     };
 }
@@ -170,6 +176,7 @@ void world_open_configured(struct world *world) {
         tcp_create(&world->config, &world->pool, &link, &app, &world->counters, world->now);
     if (!world->tcp)
         abort();
+    tcp_set_name(world->tcp, app_name);
 }
 
 void world_open(struct world *world) {
