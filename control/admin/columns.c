@@ -124,6 +124,24 @@ const struct column columns_client_show[] = {
 const struct column columns_client_kick[] = {
     {"client", "Kicked", COLUMN_TEXT, "Client identifier.", NULL}, END};
 
+const struct column columns_client_trace[] = {
+    {"connection", "CONN", COLUMN_PORT, "1 for the oldest that is known; they follow one another.",
+     NULL},
+    {"at_us", "AT", COLUMN_OFFSET, "Since the trace of the connection began.", NULL},
+    {"time", NULL, COLUMN_TEXT, "When (UTC).", NULL},
+    {"event", "EVENT", COLUMN_TEXT, "begin, segment_in, ack_out, ..., a counter's name, closed.",
+     NULL},
+    {"detail", "DETAIL", COLUMN_TEXT, "Its numbers; sequence numbers begin with 0.", NULL},
+    {"values", NULL, COLUMN_SECTION, "The same as an object.", NULL},
+    {"in_flight_bytes", "FLIGHT", COLUMN_NUMBER, "Sent, not acknowledged, as it stood.", NULL},
+    {"cwnd_bytes", "CWND", COLUMN_NUMBER, "Congestion window.", NULL},
+    {"snd_wnd_bytes", "PEER WND", COLUMN_NUMBER, "What the client accepts.", NULL},
+    {"acked_bytes", NULL, COLUMN_NUMBER, "Acknowledged by the client, modulo 2^32.", NULL},
+    {"received_bytes", NULL, COLUMN_NUMBER, "Received in order, modulo 2^32.", NULL},
+    {"state", "STATE", COLUMN_TEXT, "Of the connection.", NULL},
+    {"text", "WHAT IT MEANS", COLUMN_TEXT, "A sentence.", NULL},
+    END};
+
 const struct column columns_sub_list[] = {
     {"client", "CLIENT", COLUMN_TEXT, "Client identifier.", NULL},
     {"filter", "FILTER", COLUMN_TEXT, "Topic filter.", NULL},

@@ -6,7 +6,8 @@
 #include "control/admin/commands.h"
 
 extern const struct column columns_status[], columns_version[];
-extern const struct column columns_client_list[], columns_client_show[], columns_client_kick[];
+extern const struct column columns_client_list[], columns_client_show[], columns_client_kick[],
+    columns_client_trace[];
 extern const struct column columns_sub_list[], columns_topic_match[], columns_publish[];
 extern const struct column columns_worker_list[], columns_port_list[], columns_memory_show[];
 extern const struct column columns_capture[];

@@ -33,6 +33,9 @@ static const struct argument client_list_arguments[] = {
 static const struct argument client_arguments[] = {POSITIONAL("client", "ID", "Client identifier."),
                                                    END};
 
+static const struct argument client_trace_arguments[] = {
+    POSITIONAL("client", "ID", "Client identifier."), LIMIT, END};
+
 static const struct argument sub_list_arguments[] = {
     {.name = "client", .metavar = "ID", .text = "Only the subscriptions of this client."},
     LIMIT,
@@ -172,6 +175,13 @@ const struct command commands[] = {
      "Exit code 4 if there is no such client or it is not connected.",
      "ctl client kick sensor/17", client_arguments, columns_client_kick, OUTPUT_OBJECT,
      COMMAND_CHANGE},
+
+    {"client", "trace", "Show the last events of a client's troubled connections",
+     "A connection is traced from its first trouble on: something was dropped, sent again or out\n"
+     "of order, a window closed, a RST came or went. Of each the last events are kept\n"
+     "(tcp.trace_records), also when it has ended, until its place is needed (tcp.traces).\n"
+     "Exit code 4 if there is no trace: the client had no trouble, or it is long ago.",
+     "ctl client trace sensor/17", client_trace_arguments, columns_client_trace, OUTPUT_LIST, 0},
 
     {"sub", "list", "List subscriptions", "Of all clients, or of one.",
      "ctl sub list --client sensor/17", sub_list_arguments, columns_sub_list, OUTPUT_LIST, 0},

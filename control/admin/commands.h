@@ -48,6 +48,7 @@ enum column_format {
     COLUMN_RATE,         /* real, per second */
     COLUMN_SECONDS,      /* number; printed 3h 5m */
     COLUMN_MICROSECONDS, /* integer; printed 12.3 ms */
+    COLUMN_OFFSET,       /* integer, microseconds; printed 1.234567 s */
     COLUMN_FLAG,         /* boolean; printed yes, no */
     COLUMN_LIST,         /* array of strings; printed a,b,c */
     COLUMN_TABLE,        /* array of objects, described by `columns` */

@@ -10,6 +10,7 @@ const struct handler handlers[] = {
     {"client list", client_list_step},
     {"client show", client_show_step},
     {"client kick", client_kick_step},
+    {"client trace", client_trace_step},
     {"sub list", sub_list_step},
     {"topic match", topic_match_step},
     {"publish", publish_step},

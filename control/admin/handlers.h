@@ -10,6 +10,7 @@ void version_step(struct job *job);
 void client_list_step(struct job *job);
 void client_show_step(struct job *job);
 void client_kick_step(struct job *job);
+void client_trace_step(struct job *job);
 void sub_list_step(struct job *job);
 void topic_match_step(struct job *job);
 void publish_step(struct job *job);

@@ -117,6 +117,7 @@ bool question_worker(struct question *question, enum inspection_kind kind, ref_t
     inspection->room = room;
     inspection->position = question->position;
     inspection->skip = question->skip;
+    inspection->name = question->name;
     if (kind == INSPECT_MATCH) {
         inspection->topic_len = (uint16_t)question->text_len;
         memcpy(inspection->entries, question->text, question->text_len);

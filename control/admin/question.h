@@ -32,6 +32,7 @@ struct question {
     uint32_t position; /* where to go on */
     uint32_t skip;     /* workers: goes with it */
     uint32_t session;
+    uint64_t name;   /* INSPECT_TRACE */
     unsigned budget; /* rows at a time */
     bool found, truncated;
     struct result result;

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Looking inside: captures of real traffic."""
+"""Looking inside: captures and traces of real traffic."""
 
 import os
 import shutil
+import socket
 import stat
+import struct
 import subprocess
 import tempfile
 import time
@@ -223,6 +225,78 @@ class Capture(broker.Case):
         row = self.broker.json("worker", "list")[0]
         self.assertEqual(row["capture_missed"], 0)
         self.assertGreater(row["longest_turn_us"], 0)
+
+
+class Trace(broker.Case):
+    def cut(self):
+        """Nothing more reaches the broker until mend()."""
+        broker.run("ip", "route", "add", "blackhole", f"{ADDRESS}/32")
+
+    def mend(self):
+        broker.run("ip", "route", "del", "blackhole", f"{ADDRESS}/32", check=False)
+
+    def trace(self, client_id):
+        return self.broker.json("client", "trace", client_id)
+
+    def test_a_client_that_never_came_has_no_trace(self):
+        self.assertEqual(self.broker.ctl("client", "trace", "nobody", check=False).returncode, 4)
+
+    def test_the_events_of_an_outage_are_there_also_when_the_client_has_gone(self):
+        client = self.client("troubled")
+        client.subscribe(("troubled", 1))
+        self.addCleanup(self.mend)
+        self.cut()
+        self.broker.ctl("publish", "troubled", "--message", "x", "--qos", "1")
+
+        def retransmissions():
+            return self.broker.json("client", "show", "troubled")["tcp"]["retransmissions"] >= 2
+
+        wait_for("retransmissions", retransmissions)
+        self.mend()
+        client.receive()
+        wait_for("the ACK", lambda: any(
+            row["event"] == "ack_in" for row in self.trace("troubled")))
+        rows = self.trace("troubled")
+        names = [row["event"] for row in rows]
+        first = names.index("tcp.retransmissions")
+        timeout = names.index("tcp.retransmission_timeouts")  # a tail loss probe may come before
+        self.assertEqual(names[timeout + 1:timeout + 3], ["segment_out", "tcp.retransmissions"])
+        self.assertEqual(names[0], "begin")
+        self.assertEqual(rows[0]["values"]["port"], client.paho.socket().getsockname()[1])
+        self.assertEqual(rows[first]["in_flight_bytes"], rows[first]["values"]["len"])
+        times = [row["at_us"] for row in rows]
+        self.assertEqual(times, sorted(times))
+        client.close()
+        wait_for("the end", lambda: self.trace("troubled")[-1]["event"] == "closed")
+        # A second connection has a trace of its own, behind the first.
+        again = self.client("troubled")
+        again.subscribe(("troubled", 1))
+        self.cut()
+        self.broker.ctl("publish", "troubled", "--message", "x", "--qos", "1")
+        wait_for("a second trace", lambda: any(
+            row["connection"] == 2 and row["event"] == "tcp.retransmissions"
+            for row in self.trace("troubled")))
+        self.mend()
+        text = self.broker.ctl("client", "trace", "troubled").stdout
+        self.assertIn("tcp.retransmissions", text)
+
+    def test_drops_stand_with_the_connection_that_they_happened_to(self):
+        connection = self.wire()
+        connection.connect("dropped")
+        port = connection.socket.getsockname()[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
+            header = struct.pack("!HHIIBBHHH", port, broker.PORT, 1, 0, 5 << 4, 2, 1000, 0, 0)
+            pseudo = (socket.inet_aton(HOST) + socket.inet_aton(ADDRESS)
+                      + struct.pack("!BBH", 0, 6, len(header)))
+            total = sum(struct.unpack(f"!{len(pseudo + header) // 2}H", pseudo + header))
+            total = (total & 0xffff) + (total >> 16)
+            total = ~((total & 0xffff) + (total >> 16)) & 0xffff
+            raw.sendto(header[:16] + struct.pack("!H", total) + header[18:], (ADDRESS, 0))
+        drop, = wait_for("the drop", lambda: [
+            drop for drop in self.broker.json("client", "show", "dropped")["tcp"]["drops"]
+            if drop["name"] == "tcp.drop_syn"])
+        self.assertEqual(drop["count"], 1)
+        self.assertIn("tcp.drop_syn", [row["event"] for row in self.trace("dropped")])
 
 
 class End(unittest.TestCase):

@@ -152,6 +152,9 @@ void format_value(const struct column *column, const json_t *value, char *text, 
     case COLUMN_MICROSECONDS:
         format_microseconds(number, text, size);
         break;
+    case COLUMN_OFFSET:
+        snprintf(text, size, "%" PRIu64 ".%06" PRIu64 " s", number / 1000000, number % 1000000);
+        break;
     case COLUMN_FLAG:
         snprintf(text, size, json_is_true(value) ? "yes" : "no");
         break;

@@ -218,7 +218,7 @@ static void tab_completes_from_the_table(void **state) {
         {{"cl"}, "client "},
         {{"co"}, "counters config "},
         {{"h"}, "help "},
-        {{"client", ""}, "list show kick "},
+        {{"client", ""}, "list show kick trace "},
         {{"client", "s"}, "show "},
         {{"help", "cl"}, "client "},
         {{"help", "client", "k"}, "kick "},

@@ -90,6 +90,7 @@ static void every_command_answers_in_text_and_in_json(void **state) {
         {"client show alice", "client show", "ESTABLISHED"},
         {"client show carol", "client show", "offline"},
         {"client kick alice", "client kick", "alice"},
+        {"client trace alice", "client trace", "tcp.retransmissions"},
         {"sub list", "sub list", "a/#"},
         {"topic match a/b", "topic match", "carol"},
         {"publish a/b --message x", "publish", "a/b"},
@@ -147,7 +148,7 @@ static void every_command_of_the_table_has_a_case(void **state) {
     for (const struct command *command = commands; command->noun != NULL; command++)
         count += (command->flags & COMMAND_LOCAL) == 0;
     /* Those of captures are in capture_test.c. */
-    assert_int_equal(count, 15 + 4);
+    assert_int_equal(count, 16 + 4);
 }
 
 static void columns_line_up(void **state) {
@@ -307,6 +308,37 @@ static void a_client_is_shown_with_its_tcp_connection_in_units(void **state) {
     }
     assert_int_equal(json_object_size(tcp), lines);
     json_decref(row);
+}
+
+static void traces_of_all_workers_are_printed_the_oldest_first(void **state) {
+    assert_int_equal(ctl(*state, "client trace alice"), 0);
+    assert_contains(out, "CONN          AT  EVENT");
+    assert_contains(out, "1  0.000000 s  begin                10.88.0.7 port 40000; 67 events are");
+    assert_contains(out, "1  0.000000 s  tcp.retransmissions  seq 300, len 100");
+    assert_contains(out, "3  1.234567 s  segment_in           seq 10, len 7");
+    assert_contains(out, "3  2.000000 s  closed               reset by the client");
+    assert_int_equal(ctl(*state, "client trace alice --json"), 0);
+    json_t *rows = json_loads(out, 0, NULL);
+    assert_int_equal(json_array_size(rows), 3 * 4);
+    json_t *row = json_array_get(rows, 1);
+    assert_int_equal(json_integer_value(json_object_get(row, "in_flight_bytes")), 100);
+    assert_int_equal(json_integer_value(json_object_get(row, "acked_bytes")), 300);
+    assert_int_equal(json_integer_value(json_object_get(row, "received_bytes")), 10);
+    json_t *values = json_object_get(row, "values");
+    assert_int_equal(json_integer_value(json_object_get(values, "seq")), 300);
+    assert_int_equal(json_integer_value(json_object_get(values, "len")), 100);
+    values = json_object_get(json_array_get(rows, 0), "values");
+    assert_int_equal(json_integer_value(json_object_get(values, "events_lost")), 67);
+    json_decref(rows);
+}
+
+static void a_connection_is_traced_though_its_worker_does_not_know_its_name(void **state) {
+    assert_int_equal(ctl(*state, "client trace bob --json"), 0);
+    json_t *rows = json_loads(out, 0, NULL);
+    assert_int_equal(json_array_size(rows), 4);
+    json_decref(rows);
+    assert_int_equal(ctl(*state, "client trace carol"), 4);
+    assert_contains(err, "there is no trace of a client 'carol'");
 }
 
 static void a_kick_reaches_the_shard_of_the_client(void **state) {
@@ -635,6 +667,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(clients_are_filtered, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_client_is_shown_with_its_tcp_connection_in_units, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(traces_of_all_workers_are_printed_the_oldest_first, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_connection_is_traced_though_its_worker_does_not_know_its_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_kick_reaches_the_shard_of_the_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(match_names_clients_of_workers_and_shards, set_up,
                                         tear_down),

@@ -7,6 +7,7 @@
 
 #include <rte_ethdev.h>
 
+#include "dataplane/tcp/tcp.h"
 #include "dataplane/topics/routes.h"
 
 /* --- what the admin thread calls and others have --------------------------------------------- */
@@ -283,6 +284,50 @@ static void capture_mail(struct worker *worker, const struct mail *mail) {
         abort();
 }
 
+uint64_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]) {
+    return len > 0 ? client_id[0] : 1;
+}
+
+/* Worker 0 has two traces of alice, worker 1 one that is older, and one of bob's connection, which
+ * has no name. */
+static void fill_trace(struct worker *worker, const struct mail *mail,
+                       struct inspection *inspection) {
+    struct tcp_trace *trace = (struct tcp_trace *)inspection->entries;
+    bool alice = inspection->name == 'a', bob = worker->index == 1 && mail->conn == 100;
+    unsigned traces = alice ? 2 - worker->index : bob;
+    inspection->used = 0;
+    if (inspection->position >= traces) {
+        inspection->position = 0;
+        return;
+    }
+    uint64_t began = worker->index == 1 ? 1000 : 2000000 + 3000000 * inspection->position;
+    *trace = (struct tcp_trace){.now = 100000000,
+                                .began = began,
+                                .ended = worker->index == 1 ? 9000 : 0,
+                                .iss = 0xffffff00,
+                                .irs = 5000,
+                                .written = 70,
+                                .count = 3,
+                                .remote = {[10] = 0xff, [11] = 0xff, 10, 88, 0, 7},
+                                .remote_port = 40000};
+    trace->records[0] = (struct tcp_trace_record){.time = began,
+                                                  .event = TRACE_COUNTED_OUT,
+                                                  .state = 4,
+                                                  .counter = COUNTER_TCP_RETRANSMISSIONS,
+                                                  .a = 44,
+                                                  .b = 100,
+                                                  .snd_una = 44,
+                                                  .in_flight = 100,
+                                                  .rcv_nxt = 5010,
+                                                  .cwnd = 13600};
+    trace->records[1] = (struct tcp_trace_record){
+        .time = began + 1234567, .event = TRACE_SEGMENT_IN, .state = 4, .a = 5010, .b = 7};
+    trace->records[2] = (struct tcp_trace_record){
+        .time = began + 2000000, .event = TRACE_CLOSED, .counter = TCP_CLOSED_RESET};
+    inspection->used = sizeof *trace + 3 * sizeof *trace->records;
+    inspection->position++;
+}
+
 static void worker_mail(struct worker *worker, const struct mail *mail) {
     if (mail->type == MAIL_CAPTURE)
         capture_mail(worker, mail);
@@ -311,6 +356,9 @@ static void worker_mail(struct worker *worker, const struct mail *mail) {
             .connections = 1000,
             .slabs_count = 1,
             .slabs = {{.name = "connections", .object_size = 256, .used = 1000, .bytes = 262144}}};
+        break;
+    case INSPECT_TRACE:
+        fill_trace(worker, mail, inspection);
         break;
     default:
         fill_subscriptions(worker, mail, inspection);
@@ -409,6 +457,7 @@ struct world *world_create(void) {
     world->config.path = "/etc/linemq.yaml";
     world->config.control.socket = world->socket;
     world->config.workers.memory_mib = 1024;
+    world->config.tcp.trace_records = 16;
     world->config.mqtt.topic_levels = 16;
     world->config.mqtt.topic_length = 1024;
     world->config.mqtt.packet_size = 4 << 20;
