@@ -103,7 +103,7 @@ static bool prepare(struct bench_run *run, int64_t topics) {
     topic_hash_set_key(key);
     const struct router_limits limits = {
         .topic_levels = 16, .visits = 256, .fanout_slice = 256, .retained_batch = 16};
-    const struct router_owner owner = {deliver, subscribed, retained_ready, NULL};
+    const struct router_owner owner = {deliver, subscribed, retained_ready, NULL, NULL};
     one.publishers = calloc((size_t)topics, sizeof *one.publishers);
     one.mailboxes = mailboxes_create(1, 1024);
     one.routes = routes_create(1);

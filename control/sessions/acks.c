@@ -66,7 +66,7 @@ void ack_mail(struct shard *shard, const struct mail *mail) {
     if (session == NULL)
         return;
     struct client *client = directory_at(&shard->directory, session->client);
-    struct sending sending = {shard, client};
+    struct sending sending = {.shard = shard, .client = client};
     struct window_use use = session_use(&sending);
     switch (acknowledge(session, &use, mail)) {
     case WINDOW_ACK_TAKEN:

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages to persistent sessions. QoS 1 and 2 go into the session's window and from there to the
- * worker; QoS 0 goes straight there, or nowhere when the client is away.
+ * worker; QoS 0 goes straight there, or behind those that wait, or nowhere when the client is away.
+ *
+ * Live messages come only while the workers take what they are sent (shard_full), and so they are
+ * sent whatever the backlog of the worker: what
+ * sessions send by themselves waits when the backlog is long.
  *
  * What is sent to a worker is a copy: a parcel has one holder, and the session keeps its own until
  * the client acknowledges.
@@ -33,10 +37,11 @@ void shard_keep_end(struct shard *shard) {
     }
 }
 
-static bool send_message(struct shard *shard, const struct client *client,
-                         const struct message *message, uint16_t packet_id, uint8_t qos,
-                         bool retain, bool dup) {
-    if (shard_pressed(shard, client->worker) ||
+static bool send_message(const struct sending *sending, const struct message *message,
+                         uint16_t packet_id, uint8_t qos, bool retain, bool dup) {
+    struct shard *shard = sending->shard;
+    const struct client *client = sending->client;
+    if ((!sending->live && shard_pressed(shard, client->worker)) ||
         (message->parcel.size > SEND_SMALL && shard_short(shard, SEND_PART)))
         return false;
     struct message *copy = message_copy(&shard->parcels, message);
@@ -58,13 +63,12 @@ static bool send_message(struct shard *shard, const struct client *client,
 
 static bool window_publish(void *to, struct message *message, uint16_t packet_id, uint8_t qos,
                            bool retain, bool dup) {
-    struct sending *sending = to;
-    return send_message(sending->shard, sending->client, message, packet_id, qos, retain, dup);
+    return send_message(to, message, packet_id, qos, retain, dup);
 }
 
 static bool window_pubrel(void *to, uint16_t packet_id, bool dup) {
     struct sending *sending = to;
-    if (shard_pressed(sending->shard, sending->client->worker))
+    if (!sending->live && shard_pressed(sending->shard, sending->client->worker))
         return false;
     struct mail mail = {.type = MAIL_PUBREL_OUT,
                         .conn = sending->client->conn,
@@ -91,14 +95,21 @@ static bool takes_messages(const struct client *client) {
     return (client->flags & (CLIENT_CONNECTED | CLIENT_CLOSING)) == CLIENT_CONNECTED;
 }
 
-void session_send(struct shard *shard, struct session *session) {
-    struct sending sending = {shard, directory_at(&shard->directory, session->client)};
+/* False: what may be sent could not all be. */
+static bool send_waiting(struct shard *shard, struct session *session, bool live) {
+    struct sending sending = {shard, directory_at(&shard->directory, session->client), live};
     if (!takes_messages(sending.client))
-        return;
+        return true;
     struct window_use use = session_use(&sending);
-    if (!window_send(&session->window, &use))
+    bool sent = window_send(&session->window, &use);
+    if (!sent)
         session_wait(shard, session);
     session_account(shard, session);
+    return sent;
+}
+
+void session_send(struct shard *shard, struct session *session) {
+    send_waiting(shard, session, false);
 }
 
 static void drop(struct shard *shard, struct session *session, enum counter counter) {
@@ -106,13 +117,19 @@ static void drop(struct shard *shard, struct session *session, enum counter coun
     count(&shard->counters, counter);
 }
 
-static void deliver_at_most_once(struct shard *shard, struct session *session,
-                                 const struct message *message, bool retain) {
-    const struct client *client = directory_at(&shard->directory, session->client);
-    if (!takes_messages(client))
+/* QoS 0, at once or never. False: it has to wait behind others. */
+static bool deliver_at_once(struct shard *shard, struct session *session,
+                            const struct message *message, bool retain) {
+    struct sending sending = {shard, directory_at(&shard->directory, session->client), true};
+    if (!takes_messages(sending.client)) {
         drop(shard, session, COUNTER_CONTROL_QOS0_OFFLINE);
-    else if (!send_message(shard, client, message, 0, 0, retain, false))
+        return true;
+    }
+    if (!send_waiting(shard, session, true) || window_queued(&session->window) > 0)
+        return false;
+    if (!send_message(&sending, message, 0, 0, retain, false))
         drop(shard, session, COUNTER_CONTROL_QOS0_BUSY);
+    return true;
 }
 
 void shard_deliver(void *owner, struct subscriber to, struct message *message, uint8_t qos,
@@ -121,10 +138,8 @@ void shard_deliver(void *owner, struct subscriber to, struct message *message, u
     struct session *session = session_of(shard, to);
     if (session == NULL)
         return; /* discarded, its subscriptions are on their way out */
-    if (qos == 0) {
-        deliver_at_most_once(shard, session, message, retain);
+    if (qos == 0 && deliver_at_once(shard, session, message, retain))
         return;
-    }
     struct message *kept = shard_keep(shard, message);
     if (kept == NULL) {
         drop(shard, session, COUNTER_CONTROL_QUEUE_NO_MEMORY);
@@ -138,7 +153,7 @@ void shard_deliver(void *owner, struct subscriber to, struct message *message, u
     switch (window_push(&session->window, &use, kept, qos, retain)) {
     case WINDOW_TAKEN:
         session_account(shard, session);
-        session_send(shard, session);
+        send_waiting(shard, session, true);
         break;
     case WINDOW_FULL:
         drop(shard, session, tight ? COUNTER_CONTROL_QUEUE_NO_MEMORY : COUNTER_CONTROL_QUEUE_FULL);

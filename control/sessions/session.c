@@ -64,7 +64,10 @@ void session_online(struct shard *shard, struct session *session) {
 
 void session_offline(struct shard *shard, struct session *session) {
     session->offline_since = shard->now;
-    window_disconnected(&session->window);
+    uint32_t dropped = window_disconnected(&session->window, &shard->parcels);
+    session->dropped += dropped;
+    count_add(&shard->counters, COUNTER_CONTROL_QOS0_OFFLINE, dropped);
+    session_account(shard, session);
     list_append(shard, session);
 }
 

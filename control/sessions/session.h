@@ -91,6 +91,7 @@ void subscribe_pending_drop(struct shard *shard, struct session *session);
 struct sending {
     struct shard *shard;
     struct client *client;
+    bool live; /* the backlog of the client's worker is no reason to wait */
 };
 struct window_use session_use(struct sending *sending);
 /* Brings the shard's totals up to date after the window has changed. */

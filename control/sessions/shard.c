@@ -52,7 +52,8 @@ static bool make_parts(struct shard *shard) {
     const struct router_owner owner = {.deliver = shard_deliver,
                                        .subscribed = shard_subscribed,
                                        .retained_ready = shard_retained_ready,
-                                       .owner = shard};
+                                       .owner = shard,
+                                       .full = shard_full};
     shard->mailroom = mailroom_create(registry->mailboxes, shard->self, &shard->pool);
     if (shard->mailroom == NULL)
         return false;

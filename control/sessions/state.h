@@ -144,6 +144,7 @@ void shard_deliver(void *shard, struct subscriber to, struct message *message, u
 void shard_subscribed(void *shard, struct subscriber who, uint16_t packet_id, const uint8_t *codes,
                       unsigned count);
 bool shard_retained_ready(void *shard, struct subscriber who);
+bool shard_full(void *shard);
 
 /* The message itself when it is this shard's, else a copy of it; with a reference for the caller.
  * NULL: no memory. */

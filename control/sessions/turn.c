@@ -107,14 +107,21 @@ static void handle(struct shard *shard, const struct mail *mail) {
     }
 }
 
-/*
- * Work is taken in only while the workers take what comes of it. They drain their mail whatever
- * they wait for themselves, so this ends; other shards and the admin thread may wait for us in the
- * same way, so they are not waited for.
- */
-static bool may_receive(const struct shard *shard) {
+/* A worker has not taken what it was sent. */
+bool shard_full(void *owner) {
+    const struct shard *shard = owner;
     uint32_t workers = (uint32_t)((UINT64_C(1) << shard->registry->workers) - 1);
-    return shard->held_first == NULL && !mail_pressure(shard->mailroom, workers);
+    return shard->held_first != NULL || mail_pressure(shard->mailroom, workers);
+}
+
+/*
+ * Work is taken in only while the workers take what comes of it, and while what came before is
+ * being delivered: mail that waits presses its senders, up to the publishers. Workers drain their
+ * mail whatever they wait for themselves, so this ends; other shards and the admin thread may wait
+ * for us in the same way, so they are not waited for.
+ */
+static bool may_receive(struct shard *shard) {
+    return !shard_full(shard) && !router_pressed(shard->router);
 }
 
 static void update_gauges(struct shard *shard) {
@@ -158,8 +165,8 @@ bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
         handle(shard, &mails[i]);
     shard_keep_end(shard);
     connects_turn(shard);
-    bool more = router_turn(shard->router);
-    more |= sessions_turn(shard);
+    bool live = router_turn(shard->router);
+    bool more = sessions_turn(shard);
     if (shard->index == 0)
         route_changes_turn(shard);
     more |= queries_turn(&shard->queries, drained);
@@ -172,5 +179,6 @@ bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
     shard->unsent = mail_flush(shard->mailroom);
     if (shard->unsent == 0)
         routes_quiescent(shard->registry->routes, shard->self);
-    return more || received > 0;
+    /* Whoever makes room wakes us. */
+    return more || (live && !shard_full(shard)) || received > 0;
 }

@@ -238,11 +238,11 @@
     X(CONTROL_ACK_UNKNOWN, "control.ack_unknown", DROP, "Acknowledgements of persistent sessions ignored: no message with their packet identifier is in flight.") \
     X(CONTROL_WRONG_ACK, "control.wrong_ack", DROP, "Connections of persistent sessions closed: an acknowledgement of the wrong type for a message in flight (MQTT-4.8.0-1).") \
     X(CONTROL_QOS2_NO_MEMORY, "control.qos2_no_memory", DROP, "Connections closed because the identifier of a QoS 2 message could not be kept.") \
-    X(CONTROL_QOS0_OFFLINE, "control.qos0_offline", DROP, "QoS 0 messages dropped: the client of the persistent session was away.") \
-    X(CONTROL_QOS0_BUSY, "control.qos0_busy", DROP, "QoS 0 messages dropped: memory or the mailbox to the client's worker was short.") \
-    X(CONTROL_QUEUE_FULL, "control.queue_full", DROP, "QoS 1 and 2 messages dropped: as many as queued waited for the persistent session.") \
-    X(CONTROL_QUEUE_FULL_BYTES, "control.queue_full_bytes", DROP, "QoS 1 and 2 messages dropped: queued_bytes waited for the persistent session.") \
-    X(CONTROL_QUEUE_NO_MEMORY, "control.queue_no_memory", DROP, "QoS 1 and 2 messages dropped: there was no memory to queue them for the persistent session.") \
+    X(CONTROL_QOS0_OFFLINE, "control.qos0_offline", DROP, "QoS 0 messages dropped: the client of the persistent session was away, or went before they were sent.") \
+    X(CONTROL_QOS0_BUSY, "control.qos0_busy", DROP, "QoS 0 messages to persistent sessions dropped: memory was short.") \
+    X(CONTROL_QUEUE_FULL, "control.queue_full", DROP, "Messages dropped: as many as queued waited for the persistent session.") \
+    X(CONTROL_QUEUE_FULL_BYTES, "control.queue_full_bytes", DROP, "Messages dropped: queued_bytes waited for the persistent session.") \
+    X(CONTROL_QUEUE_NO_MEMORY, "control.queue_no_memory", DROP, "Messages dropped: there was no memory to queue them for the persistent session.") \
     X(CONTROL_SUBSCRIPTIONS_LIMIT, "control.subscriptions_limit", DROP, "Filters of persistent sessions refused in SUBACK: the client has as many subscriptions as it may have.") \
     X(CONTROL_SUBSCRIBE_NO_MEMORY, "control.subscribe_no_memory", DROP, "Filters of persistent sessions refused in SUBACK: memory was short.") \
     X(CONTROL_ROUTE_CHANGES, "control.route_changes", COUNT, "Changes of the route table.") \

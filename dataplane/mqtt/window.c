@@ -54,6 +54,7 @@ enum window_result window_push(struct window *window, const struct window_use *u
     *at(window, window->count) = (struct window_entry){
         .message = message_ref(message), .qos = qos, .flags = retain ? ENTRY_RETAIN : 0};
     window->count++;
+    window->qos0 += qos == 0;
     window->queued_bytes += bytes;
     return WINDOW_TAKEN;
 }
@@ -131,10 +132,37 @@ static bool send_entry(struct window *window, const struct window_use *use,
     return true;
 }
 
+/* Moves the entry at `from` down to `to`, and those between up by one: their order stays. */
+static void move_down(struct window *window, uint32_t from, uint32_t to) {
+    struct window_entry moved = *at(window, from);
+
+    for (uint32_t i = from; i > to; i--)
+        *at(window, i) = *at(window, i - 1);
+    *at(window, to) = moved;
+}
+
 bool window_wants(const struct window *window, const struct window_use *use) {
     if (window->due > 0 || window->sent < window->inflight)
         return true;
-    return window->sent < window->count && window->inflight < use->inflight;
+    return window->sent < window->count &&
+           (window->inflight < use->inflight || at(window, window->sent)->qos == 0);
+}
+
+/* The first that waits; all before it are in flight. */
+static bool send_qos0(struct window *window, const struct window_use *use) {
+    struct window_entry *entry = at(window, window->sent);
+
+    if (!use->publish(use->to, entry->message, 0, 0, entry->flags & ENTRY_RETAIN, false))
+        return false;
+    window->queued_bytes -= message_body_len(entry->message);
+    release_message(entry, use);
+    move_down(window, window->sent, 0);
+    window->head = (window->head + 1) & (window->capacity - 1);
+    window->count--;
+    window->qos0--;
+    if (window->count == 0)
+        free_ring(window, use->parcels->pool);
+    return true;
 }
 
 bool window_send(struct window *window, const struct window_use *use) {
@@ -143,6 +171,11 @@ bool window_send(struct window *window, const struct window_use *use) {
     while (window->sent < window->count) {
         struct window_entry *entry = at(window, window->sent);
 
+        if (entry->qos == 0) {
+            if (!send_qos0(window, use))
+                return false;
+            continue;
+        }
         if (entry->packet_id == 0) {
             if (window->inflight >= use->inflight || window->inflight >= UINT16_MAX)
                 return true;
@@ -162,15 +195,6 @@ static uint32_t find(const struct window *window, uint16_t packet_id) {
         if (at(window, i)->packet_id == packet_id)
             return i;
     return NOT_FOUND;
-}
-
-/* Moves the entry at `from` down to `to`, and those between up by one: their order stays. */
-static void move_down(struct window *window, uint32_t from, uint32_t to) {
-    struct window_entry moved = *at(window, from);
-
-    for (uint32_t i = from; i > to; i--)
-        *at(window, i) = *at(window, i - 1);
-    *at(window, to) = moved;
 }
 
 static void remove_entry(struct window *window, const struct window_use *use, uint32_t index) {
@@ -245,7 +269,28 @@ enum window_ack window_pubcomp(struct window *window, const struct window_use *u
     return WINDOW_ACK_TAKEN;
 }
 
-void window_disconnected(struct window *window) {
+/* Those that wait close up. */
+static uint32_t drop_qos0(struct window *window, struct parcels *parcels) {
+    uint32_t dropped = window->qos0, to = window->inflight;
+
+    for (uint32_t i = to; window->qos0 > 0 && i < window->count; i++) {
+        struct window_entry *entry = at(window, i);
+
+        if (entry->qos == 0) {
+            window->queued_bytes -= message_body_len(entry->message);
+            parcel_release(parcels, entry->message);
+        } else {
+            *at(window, to++) = *entry;
+        }
+    }
+    window->count -= dropped;
+    window->qos0 = 0;
+    if (dropped > 0 && window->count == 0)
+        free_ring(window, parcels->pool);
+    return dropped;
+}
+
+uint32_t window_disconnected(struct window *window, struct parcels *parcels) {
     for (uint32_t i = 0; window->due > 0 && i < window->released; i++) {
         struct window_entry *entry = at(window, i);
 
@@ -254,6 +299,7 @@ void window_disconnected(struct window *window) {
         entry->flags &= (uint8_t)~ENTRY_DUE;
     }
     window->sent = 0;
+    return drop_qos0(window, parcels);
 }
 
 void window_clear(struct window *window, struct parcels *parcels) {

@@ -12,6 +12,10 @@
  * PUBLISHes with DUP in the order they were first sent (MQTT-4.6.0-1), with the packet identifiers
  * they had (MQTT-4.4.0-1).
  *
+ * A QoS 0 message may wait among the others, so that it does not overtake them. It goes when
+ * nothing before it waits, needs neither identifier nor place in the window, and is gone when it is
+ * sent, or when the connection is.
+ *
  * Knows nothing of connections: workers use it for clean sessions, control shards for persistent
  * ones. No memory while empty. Zeroed: an empty window. Acknowledgements in order cost the same
  * however much is in flight; out of order they cost a walk over what is.
@@ -37,6 +41,7 @@ struct window {
     uint32_t inflight, released, sent;
     uint32_t due; /* PUBRELs that could not be sent */
     uint32_t queued_bytes;
+    uint32_t qos0;    /* messages of QoS 0 that wait */
     uint16_t next_id; /* the last identifier given out */
     uint16_t clear;   /* identifiers after next_id that are surely free */
 };
@@ -66,7 +71,7 @@ enum window_result {
 };
 
 /* Appends a message (taking its own reference) or, when there is no room, does not. Sends nothing:
- * call window_send when there is a connection. `qos` is 1 or 2. */
+ * call window_send when there is a connection. */
 enum window_result window_push(struct window *window, const struct window_use *use,
                                struct message *message, uint8_t qos, bool retain);
 
@@ -93,8 +98,9 @@ enum window_ack window_pubrec(struct window *window, const struct window_use *us
 enum window_ack window_pubcomp(struct window *window, const struct window_use *use,
                                uint16_t packet_id);
 
-/* The connection is gone: all in flight is to be sent again on the next. */
-void window_disconnected(struct window *window);
+/* The connection is gone: all in flight is to be sent again on the next. Returns how many messages
+ * of QoS 0 were waiting, which are dropped. */
+uint32_t window_disconnected(struct window *window, struct parcels *parcels);
 
 /* Releases everything. */
 void window_clear(struct window *window, struct parcels *parcels);

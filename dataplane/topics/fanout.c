@@ -37,6 +37,11 @@ void fanouts_free(struct router *router) {
     free(fanouts->interests);
 }
 
+static bool owner_full(const struct router *router) {
+    const struct router_owner *owner = &router->owner;
+    return owner->full && !router->fanouts.rushing && owner->full(owner->owner);
+}
+
 /* --- the running fan-out --------------------------------------------------------------------- */
 
 /* With one subscriber's ref fixed, different generations have different tags: the pair of tag and
@@ -99,7 +104,7 @@ static bool run(struct router *router) {
     struct fanouts *fanouts = &router->fanouts;
     const struct subscription *subscription;
     while ((subscription = advance(router)) != NULL) {
-        if (fanouts->budget == 0)
+        if (fanouts->budget == 0 || owner_full(router))
             return false;
         fanouts->budget--;
         fanouts->cursor = subscription->next_of_interest;
@@ -191,14 +196,16 @@ static bool deliver(struct router *router, struct message *message, uint64_t epo
     return true;
 }
 
-/* Works the queue off without regard to the budget until there is a place in it. */
+/* Works the queue off without regard to budget and owner until there is a place in it. */
 static void rush(struct router *router) {
     uint32_t budget = router->fanouts.budget;
     count(router->counters, COUNTER_TOPICS_FANOUTS_RUSHED);
+    router->fanouts.rushing = true;
     while (router->fanouts.count == FANOUT_QUEUE) {
         router->fanouts.budget = UINT32_MAX;
         fanouts_turn(router);
     }
+    router->fanouts.rushing = false;
     router->fanouts.budget = budget;
 }
 
@@ -213,7 +220,8 @@ void fanout_queue(struct router *router, struct message *message, uint64_t epoch
 
 void fanout_local(struct router *router, struct message *message, uint64_t epoch,
                   const struct match *match) {
-    if (fanouts_busy(&router->fanouts) || !deliver(router, message, epoch, match))
+    if (fanouts_busy(&router->fanouts) || owner_full(router) ||
+        !deliver(router, message, epoch, match))
         fanout_queue(router, message, epoch);
 }
 
@@ -227,6 +235,8 @@ bool fanouts_turn(struct router *router) {
         }
         if (fanouts->count == 0)
             return false;
+        if (owner_full(router))
+            return true;
         struct waiting waiting = *queue_at(fanouts, fanouts->head);
         const struct message *message = waiting.message;
         struct topic_name topic = {message_topic(message), message->topic_len, message->topic_hash};

@@ -29,6 +29,7 @@ struct waiting {
 
 struct fanouts {
     uint32_t budget; /* deliveries left in this turn */
+    bool rushing;    /* neither the budget nor the owner is asked */
     uint32_t head, count;
     struct waiting *queue; /* a ring, set-up heap */
 

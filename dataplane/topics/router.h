@@ -55,6 +55,9 @@ struct router_owner {
      * router_retained_resume) */
     bool (*retained_ready)(void *owner, struct subscriber who);
     void *owner;
+    /* What was delivered in this turn fills whatever takes it: live messages wait, in order, until
+     * a later router_turn. NULL: never. */
+    bool (*full)(void *owner);
 };
 
 struct router_limits {

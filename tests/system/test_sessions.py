@@ -51,6 +51,52 @@ class PersistentSessions(broker.Case):
         back.close()
         self.forget("away-zero")
 
+    def test_bursts_of_qos_0_come_whole_to_persistent_sessions_that_read(self):
+        subscribers, messages = (10, 500) if options.slow else (50, 2000)
+        readers = []
+        for i in range(subscribers):
+            reader = self.wire()
+            reader.connect(f"burst-{i}", clean=False)
+            reader.subscribe(("burst", 0))
+            readers.append(reader)
+        received = {reader: [] for reader in readers}
+
+        def read(reader):
+            while len(received[reader]) < messages:
+                received[reader].append(int(reader.receive(wire.PUBLISH).payload))
+
+        threads = [threading.Thread(target=read, args=(reader,)) for reader in readers]
+        for thread in threads:
+            thread.start()
+        publisher = self.wire()
+        publisher.connect("burst-publisher")
+        for first in range(0, messages, 200):
+            publisher.send(*(wire.publish("burst", f"{first + i:020}") for i in range(200)))
+        publisher.ping()
+        for thread in threads:
+            thread.join()
+        for reader in readers:
+            self.assertEqual(received[reader], list(range(messages)))
+            reader.send(wire.packet(wire.DISCONNECT, 0))
+            self.forget(reader.client_id)
+        self.assertEqual(self.broker.counter("control.qos0_busy"), 0)
+
+    def test_qos_0_and_1_of_one_publisher_come_in_order(self):
+        reader = self.wire()
+        reader.connect("mixed", clean=False)
+        reader.subscribe(("mixed", 1))
+        publisher = self.wire()
+        publisher.connect("mixed-publisher")
+        publisher.send(*(wire.publish("mixed", str(i), i % 2, identifier=i + 1)
+                         for i in range(400)))
+        for i in range(400):
+            found = reader.receive(wire.PUBLISH)
+            self.assertEqual(int(found.payload), i)
+            if found.qos:
+                reader.send(wire.acknowledgement(wire.PUBACK, found.identifier))
+        reader.send(wire.packet(wire.DISCONNECT, 0))
+        self.forget("mixed")
+
     def test_a_clean_connect_ends_the_session(self):
         self.away("ends", ("ends/#", 1))
         clean = self.client("ends", clean=True)

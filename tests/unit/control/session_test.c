@@ -506,6 +506,94 @@ static void without_memory_a_delivery_waits(void **state) {
     assert_int_equal(COUNT_OF(&world, QUEUE_NO_MEMORY), 0);
 }
 
+enum { READERS = 50, BURST = 200 };
+
+/* From worker 1, all before the shard has a turn: "0", "1", ... at QoS 0, and every `qos1_every`th
+ * at QoS 1. */
+static void burst(unsigned count, unsigned qos1_every) {
+    struct desk *desk = &world.workers[1];
+    for (unsigned i = 0; i < count; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%u", i);
+        struct mail mail = {
+            .type = MAIL_PUBLISH,
+            .flags = MAIL_PUBLISH_MATCH,
+            .publish = {.message =
+                            desk_message(desk, "t", text, qos1_every != 0 && i % qos1_every == 0),
+                        .epoch = routes_epoch(world.registry.routes)}};
+        assert_true(mail_send(desk->mailroom, FIRST_SHARD, &mail));
+    }
+    mail_flush(desk->mailroom);
+}
+
+static unsigned number_of(const struct mail *mail) {
+    const struct message *message = mail->deliver.message;
+    char text[8] = "";
+    memcpy(text, message_payload(message), message->payload_len);
+    return (unsigned)strtoul(text, NULL, 10);
+}
+
+static void a_burst_of_qos_0_comes_whole_to_all_that_read(void **state) {
+    static struct client_at clients[READERS];
+    unsigned next[READERS] = {0};
+    world_open(&world, 1);
+    for (unsigned i = 0; i < READERS; i++) {
+        char id[8];
+        snprintf(id, sizeof id, "r%u", i);
+        clients[i] = world_connect(&world, 0, id, PERSISTENT, NULL);
+        world_subscribe(&world, &clients[i], "t", 0, 0);
+    }
+    burst(BURST, 0);
+    world_settle(&world);
+    struct desk *desk = &world.workers[0];
+    for (unsigned i = 0; i < desk->count; i++) {
+        if (desk->mails[i].type != MAIL_DELIVER)
+            continue;
+        unsigned reader = 0;
+        while (clients[reader].conn != desk->mails[i].conn)
+            reader++;
+        assert_int_equal(number_of(&desk->mails[i]), next[reader]++);
+    }
+    for (unsigned i = 0; i < READERS; i++)
+        assert_int_equal(next[i], BURST);
+    assert_int_equal(COUNT_OF(&world, QOS0_BUSY), 0);
+}
+
+static void qos_0_does_not_overtake_qos_1_that_waits(void **state) {
+    world.config->mqtt.inflight = 2;
+    world_open(&world, 1);
+    struct client_at client = persistent(0, NULL);
+    world_subscribe(&world, &client, "t", 1, 1);
+    burst(40, 4);
+    world_settle(&world);
+    for (unsigned i = 0; i < 40; i++) {
+        struct mail mail = desk_take(&world.workers[0], MAIL_DELIVER);
+        assert_int_equal(number_of(&mail), i);
+        parcel_release(&world.workers[0].parcels, mail.deliver.message);
+        if (mail.deliver.qos == 1)
+            world_ack(&world, &client, PUBACK, mail.deliver.packet_id);
+    }
+    assert_int_equal(view_of("dev").queued, 0);
+}
+
+static void qos_0_that_waits_is_bounded_and_ends_with_the_connection(void **state) {
+    world.config->mqtt.inflight = 1;
+    world.config->mqtt.queued = 10;
+    world_open(&world, 1);
+    struct client_at client = persistent(0, NULL);
+    world_subscribe(&world, &client, "t", 1, 1);
+    publish("t", "first", 1);
+    publish("t", "second", 1);
+    for (unsigned i = 0; i < 12; i++)
+        publish("t", "zero", 0);
+    assert_int_equal(view_of("dev").queued, 10);
+    assert_int_equal(COUNT_OF(&world, QUEUE_FULL), 3);
+    world_disconnect(&world, &client);
+    assert_int_equal(COUNT_OF(&world, QOS0_OFFLINE), 9);
+    assert_int_equal(view_of("dev").queued, 1);
+    assert_int_equal(shard_gauges(world.shard[0])->queued, 1);
+}
+
 /* Spans of the shard's until less than 1/part is left. */
 static unsigned fill(void **spans, unsigned part) {
     struct arena *arena = world.shard[0]->arena;
@@ -579,6 +667,9 @@ int main(void) {
         TEST(incoming_qos_2_identifiers_are_told_to_the_next_worker),
         TEST(a_clean_connect_discards_the_session),
         TEST(a_takeover_loses_and_repeats_nothing_that_is_acknowledged),
+        TEST(a_burst_of_qos_0_comes_whole_to_all_that_read),
+        TEST(qos_0_does_not_overtake_qos_1_that_waits),
+        TEST(qos_0_that_waits_is_bounded_and_ends_with_the_connection),
         TEST(an_absent_session_expires),
         TEST(a_full_queue_drops_and_counts),
         TEST(a_queue_is_bounded_in_bytes_too),

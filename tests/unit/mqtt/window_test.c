@@ -186,7 +186,7 @@ static void after_a_reconnect_all_in_flight_is_sent_again_in_order(void **state)
     assert_int_equal(window_pubrec(&window, &use, 3), WINDOW_ACK_TAKEN);
     assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R3 R1 ");
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     assert_int_equal(push(1, 6), WINDOW_TAKEN);
     assert_true(window_send(&window, &use));
     assert_sent("R3 R1 P2.2! P4.4! P5.5! P6.6 ");
@@ -196,10 +196,10 @@ static void a_message_never_sent_goes_out_without_dup(void **state) {
     refuse = 1;
     push_and_send(1, 1, 1);
     assert_int_equal(window.inflight, 1); /* it has its identifier */
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     window_send(&window, &use);
     assert_sent("P1.1 ");
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     window_send(&window, &use);
     assert_sent("P1.1! ");
 }
@@ -227,7 +227,7 @@ static void a_pubrel_that_could_not_be_sent_is_sent_later(void **state) {
     assert_sent("R1 R2 ");
     refuse = 1;
     assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     assert_true(window_send(&window, &use));
     assert_sent("R1 R2 ");
 }
@@ -236,7 +236,7 @@ static void acknowledgements_during_a_replay_keep_the_order(void **state) {
     use.inflight = 6;
     push_and_send(2, 1, 5);
     assert_sent("P1.1 P2.2 P3.3 P4.4 P5.5 ");
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     refuse = 0;
     /* Only the first two are sent again. */
     struct window_use partly = use;
@@ -249,7 +249,7 @@ static void acknowledgements_during_a_replay_keep_the_order(void **state) {
     assert_int_equal(window_pubrec(&window, &use, 5), WINDOW_ACK_TAKEN);
     assert_int_equal(window_pubrec(&window, &use, 1), WINDOW_ACK_TAKEN);
     assert_sent("R5 R1 ");
-    window_disconnected(&window);
+    window_disconnected(&window, &memory.parcels);
     window_send(&window, &use);
     assert_sent("R5 R1 P2.2! P3.3! ");
 }
@@ -300,6 +300,70 @@ static void all_65535_identifiers_may_be_in_flight(void **state) {
     window_send(&window, &use);
     assert_sent("P65535.0 ");
     parcel_release(&memory.parcels, message);
+}
+
+static void qos_0_waits_behind_what_waits_and_is_gone_when_sent(void **state) {
+    push_and_send(1, 1, 4);
+    assert_sent("P1.1 P2.2 P3.3 "); /* 4 waits */
+    assert_int_equal(push(0, 5), WINDOW_TAKEN);
+    assert_int_equal(push(0, 6), WINDOW_TAKEN);
+    assert_int_equal(push(2, 7), WINDOW_TAKEN);
+    assert_int_equal(window_queued(&window), 4);
+    assert_int_equal(window_puback(&window, &use, 2), WINDOW_ACK_TAKEN);
+    refuse = 2;
+    assert_false(window_send(&window, &use)); /* 4 */
+    assert_false(window_send(&window, &use));
+    assert_true(window_wants(&window, &use));
+    refuse = 0;
+    assert_true(window_send(&window, &use));
+    assert_sent("P4.4 P0.5 P0.6 "); /* although the window is full; 7 waits */
+    assert_int_equal(window_queued(&window), 1);
+    assert_int_equal(window.inflight, 3);
+    assert_false(window_wants(&window, &use));
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
+    window_send(&window, &use);
+    assert_sent("P5.7 ");
+    assert_int_equal(window_pubrec(&window, &use, 5), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_pubcomp(&window, &use, 5), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 3), WINDOW_ACK_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 4), WINDOW_ACK_TAKEN);
+    assert_int_equal(window.count, 0);
+    assert_int_equal(window.queued_bytes, 0);
+    assert_int_equal(window_bytes(&window), 0);
+}
+
+static void qos_0_refused_at_the_front_is_sent_later(void **state) {
+    push_and_send(1, 1, 3);
+    assert_sent("P1.1 P2.2 P3.3 ");
+    assert_int_equal(push(1, 4), WINDOW_TAKEN);
+    assert_int_equal(push(0, 5), WINDOW_TAKEN);
+    assert_int_equal(window_puback(&window, &use, 1), WINDOW_ACK_TAKEN);
+    assert_true(window_send(&window, &use));
+    assert_sent("P4.4 P0.5 ");
+    assert_int_equal(push(0, 6), WINDOW_TAKEN); /* nothing waits: still in order */
+    refuse = 1;
+    assert_false(window_send(&window, &use));
+    assert_true(window_wants(&window, &use));
+    assert_true(window_send(&window, &use));
+    assert_sent("P0.6 ");
+}
+
+static void qos_0_does_not_outlive_the_connection(void **state) {
+    push_and_send(1, 1, 4);
+    assert_int_equal(push(0, 5), WINDOW_TAKEN);
+    assert_int_equal(push(1, 6), WINDOW_TAKEN);
+    assert_int_equal(push(0, 7), WINDOW_TAKEN);
+    sent[0] = '\0';
+    assert_int_equal(window_disconnected(&window, &memory.parcels), 2);
+    assert_int_equal(window.count, 5);
+    window_send(&window, &use);
+    assert_sent("P1.1! P2.2! P3.3! ");
+    for (uint16_t id = 1; id <= 3; id++)
+        assert_int_equal(window_puback(&window, &use, id), WINDOW_ACK_TAKEN);
+    window_send(&window, &use);
+    assert_sent("P4.4 P5.6 ");
+    assert_int_equal(window.queued_bytes, 0);
+    assert_int_equal(window_disconnected(&window, &memory.parcels), 0);
 }
 
 static void without_memory_a_message_is_not_taken(void **state) {
@@ -364,7 +428,7 @@ static void any_mixture_keeps_order_and_forgets_nothing(void **state) {
                 model[released++] = entry;
             }
         } else if (what == 7) {
-            window_disconnected(&window);
+            window_disconnected(&window, &memory.parcels);
             sent[0] = '\0';
             window_send(&window, &use);
             char all[1024] = "";
@@ -413,6 +477,9 @@ int main(void) {
         TEST(sending_goes_on_where_it_was_refused),
         TEST(a_pubrel_that_could_not_be_sent_is_sent_later),
         TEST(acknowledgements_during_a_replay_keep_the_order),
+        TEST(qos_0_waits_behind_what_waits_and_is_gone_when_sent),
+        TEST(qos_0_refused_at_the_front_is_sent_later),
+        TEST(qos_0_does_not_outlive_the_connection),
         TEST(without_replay_a_message_is_released_once_sent),
         TEST(identifiers_in_flight_are_not_given_out_again),
         TEST(all_65535_identifiers_may_be_in_flight),

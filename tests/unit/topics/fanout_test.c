@@ -98,6 +98,38 @@ static void later_messages_wait_behind_a_large_fanout(void **state) {
     leave();
 }
 
+static void when_the_owner_is_full_everything_waits_in_order(void **state) {
+    struct thread *thread = &world.threads[0];
+    join(0, GROUP, "a", 0);
+    subscribe(0, 60, "x", 0);
+    subscribe(0, 61, "+", 0);
+    world_settle();
+    for (uint32_t i = 1; i <= 20; i++) {
+        publish(0, "x", i);
+        publish(0, "a", i);
+    }
+    for (unsigned turns = 0; router_turn(router()); turns++) {
+        /* Ten and a few more in each turn: a message for several goes whole. */
+        thread->full_at = thread->deliveries_count + 10;
+        router_turn(router());
+        assert_true(thread->deliveries_count < thread->full_at + SLICE);
+        unsigned before = thread->deliveries_count;
+        thread->full_at = before > 0 ? before : 1;
+        router_turn(router());
+        assert_int_equal(thread->deliveries_count, before);
+        thread->full_at = 0;
+        assert_true(turns < 10000);
+    }
+    for (uint32_t i = 1; i <= 20; i++) {
+        assert_int_equal(delivered(0, 60, i), 1);
+        assert_int_equal(delivered(0, 61, i), 2);
+        assert_int_equal(got(GROUP - 1, i), 1);
+    }
+    assert_in_order(0);
+    assert_int_equal(counted(0, COUNTER_TOPICS_FANOUTS_RUSHED), 0);
+    leave();
+}
+
 static void mail_waits_behind_a_large_fanout(void **state) {
     join(0, GROUP, "a", 0);
     subscribe(0, 60, "x", 0);
@@ -288,6 +320,7 @@ int main(void) {
         world_test(a_turn_delivers_at_most_a_slice),
         world_test(many_small_messages_of_one_turn_are_bounded_too),
         world_test(later_messages_wait_behind_a_large_fanout),
+        world_test(when_the_owner_is_full_everything_waits_in_order),
         world_test(mail_waits_behind_a_large_fanout),
         world_test(a_subscriber_of_several_filters_is_served_once_with_its_highest_qos),
         world_test(without_memory_to_tell_them_apart_nobody_is_left_out),

@@ -37,6 +37,11 @@ static void on_subscribed(void *owner, struct subscriber who, uint16_t packet_id
         answer->codes[i] = codes[i];
 }
 
+static bool on_full(void *owner) {
+    struct thread *thread = owner;
+    return thread->full_at != 0 && thread->deliveries_count >= thread->full_at;
+}
+
 static bool on_retained_ready(void *owner, struct subscriber who) {
     return !((struct thread *)owner)->not_ready;
 }
@@ -46,7 +51,8 @@ static void thread_open(unsigned number) {
     memory_open(&thread->memory, MEMORY);
     thread->room = mailroom_create(world.mailboxes, number, &thread->memory.pool);
     thread->parcels = (struct parcels){&thread->memory.pool, thread->room, (uint8_t)number};
-    thread->owner = (struct router_owner){on_deliver, on_subscribed, on_retained_ready, thread};
+    thread->owner =
+        (struct router_owner){on_deliver, on_subscribed, on_retained_ready, thread, on_full};
     thread->router = router_create(&thread->parcels, thread->room, world.routes, SHARD, SHARDS,
                                    &world.limits, &thread->owner, &thread->counters);
     assert_non_null(thread->router);

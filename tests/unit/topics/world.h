@@ -63,7 +63,8 @@ struct thread {
     struct message *kept[64]; /* references taken while `keep` is set */
     unsigned kept_count;
     bool keep;
-    bool not_ready; /* what retained_ready says: no */
+    unsigned full_at; /* deliveries; 0: never */
+    bool not_ready;   /* what retained_ready says: no */
 
     /* A shard's. */
     bool routes_held; /* route changes wait */
