@@ -282,8 +282,8 @@ static const struct column memory_slabs[] = {
 const struct column columns_memory_show[] = {
     {"process.resident", "Resident", COLUMN_BYTES, "Physical memory of the process.", NULL},
     {"process.virtual", "Address space", COLUMN_BYTES, "Reserved, mostly untouched.", NULL},
-    {"process.resident_per_client", "Resident per client", COLUMN_RATE,
-     "Resident bytes by connected clients; null without any.", NULL},
+    {"process.resident_per_client", "Resident per client", COLUMN_BYTES,
+     "Resident bytes by connected clients; null below a thousand, where it says nothing.", NULL},
     {"heap.allocated", "Heap allocated", COLUMN_BYTES, "jemalloc: in use (control plane).", NULL},
     {"heap.resident", "Heap resident", COLUMN_BYTES, "jemalloc: physical memory.", NULL},
     {"heap.mapped", "Heap mapped", COLUMN_BYTES, "jemalloc: address space.", NULL},

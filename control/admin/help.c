@@ -28,9 +28,10 @@ static void synopsis(const struct command *command, bool full, char *text, size_
     }
 }
 
-static void common_options(FILE *out) {
+static void common_options(bool shows, FILE *out) {
     line(out, "--json, -j", "Print JSON, with keys that stay.");
-    line(out, "--watch N, -w N", "Again every N seconds, until interrupted.");
+    if (shows)
+        line(out, "--watch N, -w N", "Show it again every N seconds, until interrupted.");
     line(out, "--socket PATH, -s PATH",
          "The broker's socket; else $" PROTOCOL_SOCKET_ENVIRONMENT ", else");
     line(out, "", PROTOCOL_SOCKET ".");
@@ -51,7 +52,7 @@ void help_overview(FILE *out) {
         line(out, text, command->summary);
     }
     fputs("\noptions of every command:\n", out);
-    common_options(out);
+    common_options(true, out);
     fputs("\n"
           "Nouns, verbs and options may be shortened while they stay clear: `ctl cl l`.\n"
           "A first look:   ctl status; ctl client list; ctl drops\n"
@@ -132,7 +133,9 @@ void help_command(const struct command *command, FILE *out) {
         }
     }
     fputs("\noptions:\n", out);
-    common_options(out);
+    bool acts = (command->flags & COMMAND_CHANGE) != 0 &&
+                (command->arguments->flags & ARGUMENT_REQUIRED) != 0;
+    common_options(!acts, out);
     fputs("\nkeys of its JSON:\n", out);
     help_columns(command->columns, "", out);
     fprintf(out, "\nexample:\n  %s\n", command->example);

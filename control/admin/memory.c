@@ -10,6 +10,9 @@
 #include "control/admin/question.h"
 #include "dataplane/topics/routes.h"
 
+/* What is there without a client would hide what a client takes. */
+enum { CLIENTS_MIN = 1000 };
+
 struct memory_show {
     bool asked;
     json_t *workers[THREADS_MAX];
@@ -124,7 +127,8 @@ static json_t *process_json(const struct sample *now, const struct registry *reg
         clients += now->shards[i].connected;
     return json_pack("{s:I, s:I, s:o}", "resident", (json_int_t)resident, "virtual",
                      (json_int_t)virtual_size, "resident_per_client",
-                     clients > 0 ? json_real((double)resident / (double)clients) : json_null());
+                     clients >= CLIENTS_MIN ? json_integer((json_int_t)(resident / clients))
+                                            : json_null());
 }
 
 static json_t *shards_json(const struct sample *now, const struct registry *registry) {

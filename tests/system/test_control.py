@@ -95,7 +95,11 @@ class Ctl(broker.Case):
         def code(*words):
             return self.broker.ctl(*words, check=False).returncode
         self.assertEqual(code("status"), 0)
+        self.assertEqual(code("config", "check", "/nonexistent.yaml"), 1)
+        self.assertEqual(code("publish", "a", "--file", "/nonexistent"), 1)
         self.assertEqual(code("nonsense"), 2)
+        self.assertEqual(code("client", "kick", "nobody", "--watch", "1"), 2)
+        self.assertEqual(code("client", "show", "nobody"), 4)
         self.assertEqual(code("client", "list", "--limit", "many"), 2)
         self.assertEqual(code("publish", "wild/#", "--message", "x"), 2)
         self.assertEqual(run(CTL, "--socket", "/nonexistent/ctl.sock", "status",

@@ -16,23 +16,46 @@ struct parser {
     size_t error_size;
 };
 
-static bool is_option(const char *word, char letter, const char *name, const char **value) {
+/* Those of every command, with their letters. */
+static const char *const common_names[] = {"json", "help", "version", "socket", "watch"};
+static const char common_letters[] = "jhVsw";
+
+enum { COMMON = sizeof common_names / sizeof *common_names };
+
+/* Which of them a long option means: by its whole name, or by what it begins with if it is the only
+ * one, of the command's too. COMMON: none. */
+static unsigned common_long(const struct command *command, const char *name, size_t len) {
+    unsigned found = COMMON, matches = 0;
+    for (unsigned i = 0; i < COMMON; i++) {
+        if (strncmp(common_names[i], name, len) != 0)
+            continue;
+        if (common_names[i][len] == 0)
+            return i;
+        found = i;
+        matches++;
+    }
+    for (const struct argument *option = command != NULL ? command->arguments : NULL;
+         option != NULL && option->name != NULL; option++)
+        if ((option->flags & (ARGUMENT_POSITIONAL | ARGUMENT_WIRE)) == 0)
+            matches += strncmp(option->name, name, len) == 0;
+    return len > 0 && matches == 1 ? found : COMMON;
+}
+
+/* *value: what is attached to it, or NULL. */
+static unsigned common_of(const struct command *command, const char *word, const char **value) {
     *value = NULL;
-    if (word[0] == '-' && word[1] == letter && word[1] != '-') {
-        if (word[2] != 0)
-            *value = word + 2;
-        return true;
+    if (strncmp(word, "--", 2) == 0) {
+        size_t len = strcspn(word + 2, "=");
+        if (word[2 + len] == '=')
+            *value = word + 3 + len;
+        return common_long(command, word + 2, len);
     }
-    if (strncmp(word, "--", 2) != 0)
-        return false;
-    size_t len = strlen(name);
-    if (strncmp(word + 2, name, len) != 0)
-        return false;
-    if (word[2 + len] == '=') {
-        *value = word + 3 + len;
-        return true;
-    }
-    return word[2 + len] == 0;
+    const char *letter = word[1] != 0 ? strchr(common_letters, word[1]) : NULL;
+    if (letter == NULL)
+        return COMMON;
+    if (word[2] != 0)
+        *value = word + 2;
+    return (unsigned)(letter - common_letters);
 }
 
 static const char *take_value(struct parser *parser, const char *option, const char *attached) {
@@ -66,28 +89,26 @@ static bool parse_watch(struct parser *parser, const char *text) {
 /* Options that every command has. 1 taken, 0 not one of them, -1 wrong. */
 static int common_option(struct parser *parser, const char *word) {
     struct invocation *invocation = parser->invocation;
-    const char *value;
-    if (is_option(word, 'j', "json", &value)) {
+    const char *value, *text;
+    switch (common_of(invocation->command, word, &value)) {
+    case 0:
         invocation->json = true;
         return no_value(parser, "--json", value) ? 1 : -1;
-    }
-    if (is_option(word, 'h', "help", &value)) {
+    case 1:
         parser->help = true;
         return no_value(parser, "--help", value) ? 1 : -1;
-    }
-    if (is_option(word, 'V', "version", &value)) {
+    case 2:
         invocation->what = INVOKE_VERSION;
         return no_value(parser, "--version", value) ? 1 : -1;
-    }
-    if (is_option(word, 's', "socket", &value)) {
+    case 3:
         invocation->socket = take_value(parser, "--socket", value);
         return invocation->socket != NULL ? 1 : -1;
-    }
-    if (is_option(word, 'w', "watch", &value)) {
-        const char *text = take_value(parser, "--watch", value);
+    case 4:
+        text = take_value(parser, "--watch", value);
         return text != NULL && parse_watch(parser, text) ? 1 : -1;
+    default:
+        return 0;
     }
-    return 0;
 }
 
 static bool set_argument(struct parser *parser, const struct argument *argument, const char *text) {
@@ -122,6 +143,13 @@ static bool parse_option(struct parser *parser, const char *word) {
     size_t len = strcspn(name, "=");
     const struct argument *argument =
         strncmp(word, "--", 2) == 0 ? command_option(command, name, len) : NULL;
+    /* What is no whole name of ours and could be a common option as well is neither. */
+    for (unsigned i = 0; i < COMMON && argument != NULL && argument->name[len] != 0; i++)
+        if (strncmp(common_names[i], name, len) == 0) {
+            snprintf(parser->error, parser->error_size, "'%.*s' could be --%s, --%s", (int)len + 2,
+                     word, argument->name, common_names[i]);
+            return false;
+        }
     if (argument == NULL) {
         char full[64];
         command_name(command, full, sizeof full);
@@ -169,13 +197,50 @@ static bool parse_arguments(struct parser *parser) {
 static bool parse_help(struct parser *parser) {
     struct invocation *invocation = parser->invocation;
     invocation->what = INVOKE_HELP;
-    if (parser->next >= parser->count || parser->words[parser->next][0] == '-')
+    const char *words[2];
+    unsigned count = 0, used;
+    while (parser->next < parser->count) {
+        const char *word = parser->words[parser->next++];
+        int common = word[0] == '-' && word[1] != 0 ? common_option(parser, word) : 0;
+        if (common < 0)
+            return false;
+        if (common == 0 && (word[0] == '-' || count == 2)) {
+            snprintf(parser->error, parser->error_size, "unexpected argument '%s'", word);
+            return false;
+        }
+        if (common == 0)
+            words[count++] = word;
+    }
+    if (count == 0)
         return true;
-    unsigned used;
     parser->error[0] = 0;
-    invocation->command = command_find(parser->words + parser->next, parser->count - parser->next,
-                                       &used, &invocation->noun, parser->error, parser->error_size);
+    invocation->command =
+        command_find(words, count, &used, &invocation->noun, parser->error, parser->error_size);
+    if (invocation->command != NULL && used < count) {
+        snprintf(parser->error, parser->error_size, "unexpected argument '%s'", words[used]);
+        return false;
+    }
     return invocation->command != NULL || invocation->noun != NULL;
+}
+
+/* What is the same whatever stands between. */
+static bool options_fit(struct parser *parser) {
+    const struct invocation *invocation = parser->invocation;
+    const struct command *command = invocation->command;
+    if (invocation->what == INVOKE_HELP && (invocation->json || invocation->watch > 0)) {
+        snprintf(parser->error, parser->error_size, "help is text, once: no --json, no --watch");
+        return false;
+    }
+    /* `log level` without a level only shows it. */
+    if (invocation->what == INVOKE_COMMAND && invocation->watch > 0 &&
+        (command->flags & COMMAND_CHANGE) != 0 && json_object_size(invocation->arguments) > 0) {
+        char full[64];
+        command_name(command, full, sizeof full);
+        snprintf(parser->error, parser->error_size,
+                 "--watch is for commands that show something, not for %s", full);
+        return false;
+    }
+    return true;
 }
 
 static bool parse(struct parser *parser) {
@@ -245,7 +310,7 @@ bool invocation_parse(struct invocation *invocation, const char *const *words, u
                             .error = error,
                             .error_size = error_size};
     error[0] = 0;
-    return parse(&parser);
+    return parse(&parser) && options_fit(&parser);
 }
 
 void invocation_free(struct invocation *invocation) {

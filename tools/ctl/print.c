@@ -73,11 +73,14 @@ static void print_cells(const struct column *columns, char *const *cells, const 
     putchar('\n');
 }
 
-/* A cell of a table. The last column may be a sentence: nothing stands behind it. */
+/* A cell of a table. The last one may be a sentence: nothing stands behind it. */
 static char *table_cell(const struct column *column, const json_t *row) {
     char *text = cell(column, value_at(row, column->key));
-    if (!aligned_right(column))
-        format_cut(text, column[1].key != NULL ? TEXT_WIDTH : 4 * TEXT_WIDTH);
+    const struct column *next = column + 1;
+    while (next->key != NULL && next->heading == NULL)
+        next++;
+    if (!aligned_right(column) && next->key != NULL)
+        format_cut(text, TEXT_WIDTH);
     return text;
 }
 

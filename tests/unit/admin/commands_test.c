@@ -82,6 +82,17 @@ static void wrong_command_lines_are_told_what_is_right(void **state) {
         {"--nonsense status", "unknown option '--nonsense'"},
         {"client show \xff\xfe", "client must be text in UTF-8"},
         {"help nonsense", "there is no command 'nonsense'"},
+        {"help client list more", "unexpected argument 'more'"},
+        {"help status more", "unexpected argument 'more'"},
+        {"help --json", "help is text, once: no --json, no --watch"},
+        {"help client list --watch 1", "help is text, once: no --json, no --watch"},
+        {"client list --help --json", "help is text, once: no --json, no --watch"},
+        {"--j client --help", "help is text, once: no --json, no --watch"},
+        {"publish a --s", "'--s' could be --stdin, --socket"},
+        {"status --nons", "status has no option '--nons'"},
+        {"publish a --message x --watch 1", "--watch is for commands that show something"},
+        {"--watch 1 client kick a", "not for client kick"},
+        {"log level debug -w 1", "not for log level"},
     };
     for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct invocation invocation;
@@ -91,6 +102,27 @@ static void wrong_command_lines_are_told_what_is_right(void **state) {
             fail_msg("'%s' says: %s", cases[i].line, error);
         invocation_free(&invocation);
     }
+}
+
+static void every_option_may_be_shortened_while_it_stays_clear(void **state) {
+    static const char *const lines[] = {
+        "status --j --wa 2 --so /a/socket", "--jso --w=2 --sock=/a/socket status",
+        "client list --js --pre x --con --li 3 --watc 2 --s /a/socket"};
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct invocation invocation;
+        if (!parse(&invocation, lines[i]))
+            fail_msg("'%s' says: %s", lines[i], error);
+        assert_true(invocation.json);
+        assert_true(invocation.watch == 2);
+        assert_string_equal(invocation.socket, "/a/socket");
+        invocation_free(&invocation);
+    }
+    struct invocation invocation;
+    assert_true(parse(&invocation, "publish a --std --so /a/socket"));
+    assert_true(invocation.from_stdin);
+    invocation_free(&invocation);
+    assert_true(parse(&invocation, "log level --watch 1")); /* shows it */
+    invocation_free(&invocation);
 }
 
 static void long_texts_are_cut_between_characters(void **state) {
@@ -316,6 +348,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(command_lines_are_understood),
         cmocka_unit_test(wrong_command_lines_are_told_what_is_right),
+        cmocka_unit_test(every_option_may_be_shortened_while_it_stays_clear),
         cmocka_unit_test(long_texts_are_cut_between_characters),
         cmocka_unit_test(help_is_asked_for_in_many_ways),
         cmocka_unit_test(each_command_has_complete_help),

@@ -462,29 +462,108 @@ static void a_configuration_is_checked_without_a_broker(void **state) {
 
 /* --- the program ------------------------------------------------------------------------------ */
 
-static void watch_asks_again_until_interrupted(void **state) {
-    struct world *world = *state;
+/* `ctl LINE --watch 0.1` until `enough` says so; it ends by SIGINT, with exit code 0. */
+static void watch_until(struct world *world, const char *line, bool (*enough)(FILE *in)) {
+    char text[256], *words[16] = {(char *)(uintptr_t) "ctl"};
+    unsigned count = 1;
+    snprintf(text, sizeof text, "-s %s %s --watch 0.1", world->socket, line);
+    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+        words[count++] = word;
     int pipes[2];
     assert_int_equal(pipe(pipes), 0);
     pid_t pid = fork();
     if (pid == 0) {
         dup2(pipes[1], 1);
-        execl(CTL_PATH, "ctl", "-s", world->socket, "status", "--json", "--watch", "0.1", NULL);
+        execv(CTL_PATH, words);
         _exit(127);
     }
     close(pipes[1]);
     FILE *in = fdopen(pipes[0], "r");
-    for (unsigned i = 0; i < 3; i++) {
-        json_t *row = json_loadf(in, JSON_DISABLE_EOF_CHECK, NULL);
-        assert_true(json_is_object(row));
-        json_decref(row);
-    }
+    if (!enough(in))
+        fail_msg("%s", line);
     kill(pid, SIGINT);
     int status;
     waitpid(pid, &status, 0);
     fclose(in);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static bool two_documents(FILE *in) {
+    for (unsigned i = 0; i < 2; i++) {
+        json_t *document = json_loadf(in, JSON_DISABLE_EOF_CHECK, NULL);
+        if (document == NULL)
+            return false;
+        json_decref(document);
+    }
+    return true;
+}
+
+/* An empty line stands between two of them, and in some answers. */
+static bool two_texts(FILE *in) {
+    char line[4096], first[4096] = "";
+    unsigned times = 0;
+    while (times < 2 && fgets(line, sizeof line, in) != NULL) {
+        if (first[0] == 0)
+            strcpy(first, line);
+        times += strcmp(line, first) == 0;
+    }
+    return times == 2;
+}
+
+static void watch_asks_again_until_interrupted(void **state) {
+    static const char *const lines[] = {
+        "status",      "version",     "client list",     "client show alice", "sub list",
+        "worker list", "port list",   "topic match a/b", "memory show",       "drops",
+        "counters",    "config show", "log level"};
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "%s --json", lines[i]);
+        watch_until(*state, line, two_documents);
+    }
+    watch_until(*state, "status", two_texts);
+    watch_until(*state, "client list", two_texts);
+}
+
+static void what_acts_is_not_watched(void **state) {
+    assert_int_equal(ctl(*state, "help client kick"), 0);
+    assert_null(strstr(out, "--watch"));
+    assert_int_equal(ctl(*state, "help client show"), 0);
+    assert_contains(out, "--watch N");
+    static const char *const lines[] = {"publish a/b --message x --watch 1",
+                                        "client kick alice --watch 1", "log level debug --watch 1"};
+    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
+        assert_int_equal(ctl(*state, lines[i]), 2);
+        assert_contains(err, "--watch is for commands that show something");
+    }
+    assert_int_equal(ctl(*state, "log level"), 0);
+    assert_contains(out, "info");
+    assert_int_equal(ctl(*state, "client show alice"), 0);
+    assert_contains(out, "connected");
+}
+
+static void sentences_are_whole_in_a_pipe(void **state) {
+    static const char *const lines[] = {"counters", "drops --all"};
+    for (unsigned i = 0; i < 2; i++) {
+        unsigned rows = 0;
+        assert_int_equal(ctl(*state, lines[i]), 0);
+        for (char *line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"), rows++)
+            if (rows > 0 && line[strlen(line) - 1] != '.')
+                fail_msg("%s", line);
+            else if (strstr(line, "...") != NULL)
+                fail_msg("%s", line);
+        assert_true(rows > 10);
+    }
+}
+
+static void memory_by_client_is_not_told_of_a_few(void **state) {
+    assert_int_equal(ctl(*state, "memory show --json"), 0);
+    json_t *row = json_loads(out, 0, NULL);
+    json_t *process = json_object_get(row, "process");
+    assert_true(json_is_null(json_object_get(process, "resident_per_client")));
+    json_decref(row);
+    assert_int_equal(ctl(*state, "memory show"), 0);
+    assert_contains(out, "Resident per client  -");
 }
 
 /* Reads from a terminal until `text` has been seen; what comes after it is kept in `seen`. */
@@ -682,6 +761,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_configuration_is_checked_without_a_broker, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(watch_asks_again_until_interrupted, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_acts_is_not_watched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sentences_are_whole_in_a_pipe, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(memory_by_client_is_not_told_of_a_few, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_prompt_completes_and_runs_commands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_broken_broker_is_named, set_up, tear_down),
         cmocka_unit_test(a_hundred_thousand_clients_come_in_pages),
