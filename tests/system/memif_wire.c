@@ -58,6 +58,8 @@ int main(int argc, char **argv) {
                    "--lcores=0",    "--iova-mode=va", tap,           memif};
     if (rte_eal_init(sizeof eal / sizeof eal[0], eal) < 0)
         return 1;
+    /* It stays empty, and who is killed cannot remove it. */
+    rmdir(rte_eal_get_runtime_dir());
     struct rte_mempool *pool =
         rte_pktmbuf_pool_create("wire", MBUFS, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
     uint16_t a, b;

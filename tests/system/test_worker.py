@@ -46,6 +46,7 @@ class MemifBroker(broker.Broker):
         goes, which a worker in the midst of a burst may not survive."""
         self.wire.kill()
         self.wire.wait(broker.PATIENCE)
+        assert not os.path.exists(f"/run/dpdk/wire{self.wire.pid}"), "the wire left its directory"
         broker.wait_for("the wire's interface to go", lambda: run(
             "ip", "link", "show", "dev", self.interface, check=False).returncode != 0)
 
