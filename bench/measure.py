@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../tests/system"))
 parser = argparse.ArgumentParser()
 parser.add_argument("--binaries", required=True)
-parser.add_argument("--idle", type=int, default=50000)
+parser.add_argument("--idle", type=int)
 parser.add_argument("--quick", action="store_true")
 parser.add_argument("part")
 options = parser.parse_args()
@@ -82,7 +82,7 @@ def settled(running):
 
 def idle():
     """Opens devices in step with what a process may have open, each with one subscription."""
-    count = options.idle // (10 if options.quick else 1)
+    count = options.idle or (5000 if options.quick else 50000)
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
         ports.write("1024 65535")
     # The flow table is made for so many connections at start; the default would be for a million.

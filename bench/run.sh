@@ -24,7 +24,7 @@ Builds a release in build-bench and prints one table:
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
-  --idle N         idle devices of the part idle (default 50000, at most 60000)
+  --idle N         idle devices of the part idle (default 50000, with --quick 5000; at most 60000)
   --devices N      devices of scale and crowd (default 100000; 1 GiB holds about two million)
   --results FILE   append the whole results of line, scale and crowd, a JSON object a line
   --quick          short runs, to see that it works: not figures to quote
@@ -40,6 +40,10 @@ parts=()
 micro=()
 measure=()
 line=()
+given=("$@")
+value() {
+    [ -n "${2-}" ] || usage_error "$1 needs a value"
+}
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h)
@@ -55,15 +59,20 @@ while [ $# -gt 0 ]; do
         shift
         ;;
     --filter)
-        micro+=("--benchmark_filter=${2?}")
+        value "${@:1:2}"
+        micro+=("--benchmark_filter=$2")
         shift
         ;;
     --idle)
-        measure+=(--idle "${2?}")
+        value "${@:1:2}"
+        [[ $2 =~ ^[1-9][0-9]{0,4}$ && $2 -le 60000 ]] ||
+            usage_error "--idle is a number of devices from 1 to 60000, not '$2'"
+        measure+=(--idle "$2")
         shift
         ;;
     --devices | --results)
-        line+=("$1" "${2?}")
+        value "${@:1:2}"
+        line+=("$1" "$2")
         shift
         ;;
     --quick)
@@ -78,7 +87,7 @@ done
 [ ${#parts[@]} -gt 0 ] || parts=(micro line scale crowd end-to-end idle attack)
 
 cd "$root"
-require_root "$@"
+require_root "${given[@]}"
 if [ "$install" = yes ]; then
     install_packages "${build_packages[@]}" "${run_packages[@]}" \
         libbenchmark-dev libcmocka-dev libmosquitto-dev python3-paho-mqtt
@@ -91,6 +100,12 @@ say "building in build-bench"
 configure build-bench --buildtype=release -Dtests=true -Dbench=true
 compile build-bench linemqd ctl loadgen bench/micro/bench_micro tests/system/fleet \
     tests/system/attack
+compile build-bench linemqd ctl bench/micro/bench_micro tests/system/fleet
+if [[ " ${parts[*]} " = *" micro "* ]] && [ ${#micro[@]} -gt 0 ] &&
+    [ -z "$(build-bench/bench/micro/bench_micro --benchmark_list_tests "${micro[@]}" 2>/dev/null)" ]; then
+    die "--filter: no micro benchmark is so named; build-bench/bench/micro/bench_micro" \
+        "--benchmark_list_tests shows which there are"
+fi
 
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
 trap 'rm -f "$results" "$results.rows"' EXIT

@@ -279,5 +279,3 @@ FITS(mqtt_keys);
 FITS(tcp_keys);
 FITS(control_keys);
 FITS(log_keys);
-_Static_assert(COUNT(mqtt_keys) <= CONFIG_KEYS_MAX && COUNT(tcp_keys) <= CONFIG_KEYS_MAX,
-               "the longest sections");
