@@ -22,9 +22,8 @@ bool auth_add(struct auth *auth, const struct auth_link *link) {
 static bool add_configured(struct auth *auth, const struct config_auth *config, uv_loop_t *loop,
                            FILE *errors) {
     struct auth_link link;
-    bool made = config->kind == AUTH_ANONYMOUS
-                    ? auth_anonymous(&link)
-                    : auth_password_file(&link, loop, config->path, errors);
+    bool made = config->kind == AUTH_ANONYMOUS ? auth_anonymous(&link)
+                                               : auth_password_file(&link, loop, config, errors);
     if (!made)
         return false;
     if (!auth_add(auth, &link)) {
@@ -135,7 +134,8 @@ bool auth_check_files(const struct config *config, FILE *errors) {
     bool good = true;
     for (unsigned i = 0; i < config->auth_count; i++) {
         if (config->auth[i].kind == AUTH_PASSWORD_FILE) {
-            struct password_file *file = password_file_load(config->auth[i].path, errors);
+            struct password_file *file =
+                password_file_load(config->auth[i].path, config->auth[i].place, errors);
             good &= file != NULL;
             password_file_free(file);
         }

@@ -99,6 +99,7 @@ bool auth_check_files(const struct config *config, FILE *errors);
 
 /* The kinds of links. False: mistakes were printed. */
 bool auth_anonymous(struct auth_link *link);
-bool auth_password_file(struct auth_link *link, uv_loop_t *loop, const char *path, FILE *errors);
+bool auth_password_file(struct auth_link *link, uv_loop_t *loop, const struct config_auth *config,
+                        FILE *errors);
 
 #endif

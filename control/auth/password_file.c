@@ -85,7 +85,13 @@ static bool read_line(struct password_file *file, const char *path, char *text, 
     return true;
 }
 
-static bool read_lines(struct password_file *file, const char *path, FILE *input, FILE *errors) {
+static void unreadable(const char *path, const char *place, FILE *errors) {
+    fprintf(errors, "%s: %s cannot be read: %s; give a readable file\n", place, path,
+            strerror(errno));
+}
+
+static bool read_lines(struct password_file *file, const char *path, const char *place, FILE *input,
+                       FILE *errors) {
     char *text = NULL;
     size_t room = 0;
     ssize_t len;
@@ -96,7 +102,7 @@ static bool read_lines(struct password_file *file, const char *path, FILE *input
         good &= read_line(file, path, text, (size_t)len, line, errors);
     }
     if (ferror(input)) {
-        fprintf(errors, "%s: cannot be read: %s; give a readable file\n", path, strerror(errno));
+        unreadable(path, place, errors);
         good = false;
     }
     free(text);
@@ -118,14 +124,14 @@ static bool sort_users(struct password_file *file, const char *path, FILE *error
     return good;
 }
 
-struct password_file *password_file_load(const char *path, FILE *errors) {
+struct password_file *password_file_load(const char *path, const char *place, FILE *errors) {
     FILE *input = fopen(path, "re");
     if (input == NULL) {
-        fprintf(errors, "%s: cannot be read: %s; give a readable file\n", path, strerror(errno));
+        unreadable(path, place, errors);
         return NULL;
     }
     struct password_file *file = calloc(1, sizeof *file);
-    bool good = file != NULL && read_lines(file, path, input, errors);
+    bool good = file != NULL && read_lines(file, path, place, input, errors);
     fclose(input);
     if (file == NULL) {
         fprintf(errors, "%s: there is no memory for it; free some\n", path);

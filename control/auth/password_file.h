@@ -28,8 +28,10 @@ struct password_hash {
 
 struct password_file;
 
-/* NULL: mistakes were printed, `FILE:LINE: what is wrong; what would be right`, all of them. */
-struct password_file *password_file_load(const char *path, FILE *errors);
+/* NULL: mistakes were printed, `FILE:LINE: what is wrong; what would be right`, all of them.
+ * `place` says where the file was named ("FILE:LINE: KEY"): that is where one that can't be read is
+ * mended. */
+struct password_file *password_file_load(const char *path, const char *place, FILE *errors);
 void password_file_free(struct password_file *file);
 
 /* The user's hash. NULL: unknown. */

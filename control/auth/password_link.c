@@ -14,7 +14,7 @@ struct password_link {
     uv_loop_t *loop;
     struct password_file *file;
     unsigned jobs; /* in the thread pool */
-    char path[];
+    const struct config_auth *config;
 };
 
 struct job {
@@ -85,7 +85,8 @@ static void cancel(void *context, struct auth_check *check) {
 
 static bool reload(void *context, FILE *errors) {
     struct password_link *link = context;
-    struct password_file *file = password_file_load(link->path, errors);
+    struct password_file *file =
+        password_file_load(link->config->path, link->config->place, errors);
     if (file == NULL)
         return false;
     password_file_free(link->file);
@@ -103,18 +104,18 @@ static void destroy(void *context) {
     free(link);
 }
 
-bool auth_password_file(struct auth_link *out, uv_loop_t *loop, const char *path, FILE *errors) {
-    struct password_file *file = password_file_load(path, errors);
+bool auth_password_file(struct auth_link *out, uv_loop_t *loop, const struct config_auth *config,
+                        FILE *errors) {
+    struct password_file *file = password_file_load(config->path, config->place, errors);
     if (file == NULL)
         return false;
-    struct password_link *link = malloc(sizeof *link + strlen(path) + 1);
+    struct password_link *link = malloc(sizeof *link);
     if (link == NULL) {
-        fprintf(errors, "%s: there is no memory for it; free some\n", path);
+        fprintf(errors, "%s: there is no memory for it; free some\n", config->path);
         password_file_free(file);
         return false;
     }
-    *link = (struct password_link){.loop = loop, .file = file};
-    strcpy(link->path, path);
+    *link = (struct password_link){.loop = loop, .file = file, .config = config};
     *out = (struct auth_link){.name = "password_file",
                               .check = check,
                               .cancel = cancel,

@@ -14,11 +14,24 @@ enum {
     IPV6_HEADERS = 60,
 };
 
+/* The line of two values that do not fit each other: of the first, or of the second if that one was
+ * given and the first was not. */
+static size_t either_line(const struct reading *reading, const char *section, unsigned item,
+                          const char *key, const char *other_section, unsigned other_item,
+                          const char *other_key) {
+    const struct places *places = reading->places;
+    if (place_given(places, section, item, key) == 0 &&
+        place_given(places, other_section, other_item, other_key) > 0)
+        return place_given(places, other_section, other_item, other_key);
+    return place_line(places, section, item, key);
+}
+
 static void check_threads(const struct reading *reading) {
     const struct config *config = &reading->loaded->config;
     unsigned most = THREADS_MAX - 1; /* the admin thread is one */
     if (config->workers.count + config->control.shards > most) {
-        mistakes_add(reading->mistakes, place_line(reading->places, "workers", 0, "count"),
+        mistakes_add(reading->mistakes,
+                     either_line(reading, "workers", 0, "count", "control", 0, "shards"),
                      "workers.count: %u workers and %u shards (control.shards) are too many "
                      "threads; together at most %u",
                      config->workers.count, config->control.shards, most);
@@ -116,6 +129,10 @@ static const char *no_host(const struct network *network) {
         return "an IPv4 address in the form of IPv6, which is never on the wire; give it as "
                "`address`";
     }
+    if (!ipv4 && network->address[0] == 0xfe && (network->address[1] & 0xc0) == 0x80) {
+        return "a link-local address, which no router forwards and clients can only use with the "
+               "name of their interface; give a global one, or one of your own from fd00::/8";
+    }
     if (network->prefix + 1 >= network->size * 8)
         return NULL;
     if (host_bits_are(network, 0)) {
@@ -201,14 +218,13 @@ static void check_port(const struct reading *reading, unsigned i) {
                      "ports[%u]: has no address; give `address`, `address6` or both", i);
     }
     if (port->address6 != NULL && port->mtu < IPV6_MTU_MIN) {
-        mistakes_add(mistakes, place_line(reading->places, "ports", i, "mtu"),
+        mistakes_add(mistakes, either_line(reading, "ports", i, "mtu", "ports", i, "address6"),
                      "ports[%u].mtu: %u is too small for IPv6; at least %u, or no `address6`", i,
                      port->mtu, IPV6_MTU_MIN);
     }
     unsigned headers = port->address6 != NULL ? IPV6_HEADERS : IPV4_HEADERS;
     if (config->tcp.mss + headers > port->mtu) {
-        size_t line = place_line(reading->places, "tcp", 0, "mss");
-        mistakes_add(mistakes, line > 0 ? line : place_line(reading->places, "ports", i, "mtu"),
+        mistakes_add(mistakes, either_line(reading, "tcp", 0, "mss", "ports", i, "mtu"),
                      "tcp.mss: %u does not fit the MTU %u of ports[%u]; at most %u",
                      config->tcp.mss, port->mtu, i, port->mtu - headers);
     }
@@ -261,12 +277,14 @@ static void check_auth(const struct reading *reading) {
 static void check_tcp(const struct reading *reading) {
     const struct config *config = &reading->loaded->config;
     if (config->tcp.rto_min_ms > config->tcp.rto_max_ms) {
-        mistakes_add(reading->mistakes, place_line(reading->places, "tcp", 0, "rto_min_ms"),
+        mistakes_add(reading->mistakes,
+                     either_line(reading, "tcp", 0, "rto_min_ms", "tcp", 0, "rto_max_ms"),
                      "tcp.rto_min_ms: %u is above tcp.rto_max_ms; at most %u",
                      config->tcp.rto_min_ms, config->tcp.rto_max_ms);
     }
     if (config->mqtt.send_queue_bytes < config->mqtt.packet_size) {
-        mistakes_add(reading->mistakes, place_line(reading->places, "mqtt", 0, "send_queue_bytes"),
+        mistakes_add(reading->mistakes,
+                     either_line(reading, "mqtt", 0, "send_queue_bytes", "mqtt", 0, "packet_size"),
                      "mqtt.send_queue_bytes: %u is less than mqtt.packet_size; at least %u",
                      config->mqtt.send_queue_bytes, config->mqtt.packet_size);
     }

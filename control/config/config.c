@@ -25,6 +25,25 @@ static FILE *open_file(struct mistakes *mistakes, const char *path) {
     return input;
 }
 
+/* The files that the configuration names are read later: where each was named is kept. */
+static void keep_places(const struct reading *reading) {
+    const struct config *config = &reading->loaded->config;
+    for (unsigned i = 0; i < config->auth_count; i++) {
+        if (config->auth[i].path == NULL)
+            continue;
+        char *place =
+            mistakes_place(reading->mistakes, place_line(reading->places, "auth", i, "path"));
+        size_t size = (place != NULL ? strlen(place) : 0) + sizeof "auth[4294967295].path";
+        char *kept = place != NULL ? loaded_alloc(reading->loaded, size) : NULL;
+        if (kept != NULL)
+            snprintf(kept, size, "%sauth[%u].path", place, i);
+        else
+            mistakes_add(reading->mistakes, 0, "auth: no memory; free some");
+        config->auth[i].place = kept;
+        free(place);
+    }
+}
+
 struct config *config_load(const char *path, const char *const *overrides, unsigned overrides_count,
                            FILE *errors) {
     const char *name = path != NULL ? path : default_name;
@@ -45,6 +64,7 @@ struct config *config_load(const char *path, const char *const *overrides, unsig
         for (unsigned i = 0; i < overrides_count; i++)
             read_override(&reading, overrides[i], LINE_OVERRIDES + i);
         check_config(&reading);
+        keep_places(&reading);
     }
     if (input != NULL)
         fclose(input);

@@ -46,7 +46,8 @@ enum config_auth_kind { AUTH_ANONYMOUS, AUTH_PASSWORD_FILE };
 
 struct config_auth {
     enum config_auth_kind kind;
-    const char *path; /* password_file */
+    const char *path;  /* password_file */
+    const char *place; /* where it is given, for messages: "FILE:LINE: auth[0].path" */
 };
 
 enum config_congestion { CONGESTION_NEWRENO, CONGESTION_CUBIC };

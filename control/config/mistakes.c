@@ -81,6 +81,20 @@ static void print_place(const struct mistakes *mistakes, size_t line, FILE *out)
     }
 }
 
+char *mistakes_place(const struct mistakes *mistakes, size_t line) {
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    if (out == NULL)
+        return NULL;
+    print_place(mistakes, line, out);
+    if (fclose(out) != 0) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
 size_t mistakes_report(struct mistakes *mistakes, FILE *out) {
     size_t count = mistakes->count;
     if (count > 0)

@@ -140,8 +140,11 @@ static bool read_value(struct walk *walk, const struct target *target, const cha
         return false;
     }
     yaml_parser_set_input_string(&parser, (const unsigned char *)value, strlen(value));
-    bool good = yaml_parser_load(&parser, &document) != 0;
-    if (good) {
+    bool deep = depth_line(value, strlen(value)) > 0;
+    bool good = !deep && yaml_parser_load(&parser, &document) != 0;
+    if (deep) {
+        wrong_value(walk, walk->line, target->path, target->key, "is a list of lists of lists");
+    } else if (good) {
         const yaml_node_t *root = yaml_document_get_root_node(&document);
         walk->document = &document;
         if (root == NULL) {

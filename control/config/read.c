@@ -9,7 +9,7 @@
 
 #include "control/config/walk.h"
 
-enum { SECTIONS_MAX = 8, ITEMS_MAX = 16 };
+enum { SECTIONS_MAX = 8, ITEMS_MAX = 16, FILE_MAX = 1 << 20 };
 
 struct places {
     size_t section[SECTIONS_MAX];
@@ -50,6 +50,12 @@ size_t place_line(const struct places *places, const char *section, unsigned ite
     if (k < CONFIG_KEYS_MAX && places->key[s][item][k] > 0)
         return places->key[s][item][k];
     return places->item[s][item] > 0 ? places->item[s][item] : places->section[s];
+}
+
+size_t place_given(const struct places *places, const char *section, unsigned item,
+                   const char *key) {
+    unsigned k, s = find(section, key, &k);
+    return k < CONFIG_KEYS_MAX ? places->key[s][item][k] : 0;
 }
 
 bool place_wrong(const struct places *places, const char *section, unsigned item, const char *key) {
@@ -230,15 +236,40 @@ static void syntax_error(struct reading *reading, const yaml_parser_t *parser) {
     }
 }
 
+/* All of it, in memory of the heap; it may be a pipe. NULL: why has been reported. */
+static char *read_text(struct reading *reading, FILE *input, size_t *len) {
+    char *text = malloc(FILE_MAX + 1);
+    *len = text != NULL ? fread(text, 1, FILE_MAX + 1, input) : 0;
+    if (text == NULL)
+        mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
+    else if (ferror(input))
+        mistakes_add(reading->mistakes, 0, "file: cannot be read; give a readable YAML file");
+    else if (*len > FILE_MAX)
+        mistakes_add(reading->mistakes, 0, "file: is longer than %d bytes; give a configuration",
+                     FILE_MAX);
+    else
+        return text;
+    free(text);
+    return NULL;
+}
+
 /* False: it is not YAML, or no memory. */
-static bool read_file(struct reading *reading, FILE *input, bool given[SECTIONS_MAX]) {
+static bool read_document(struct reading *reading, const char *text, size_t len,
+                          bool given[SECTIONS_MAX]) {
     yaml_parser_t parser;
     yaml_document_t document;
+    size_t deep = depth_line(text, len);
+    if (deep > 0) {
+        mistakes_add(reading->mistakes, deep,
+                     "syntax: too many lists or mappings inside of each other; give sections such "
+                     "as `mqtt:` with keys below them");
+        return false;
+    }
     if (yaml_parser_initialize(&parser) == 0) {
         mistakes_add(reading->mistakes, 0, "file: no memory to read it; free some");
         return false;
     }
-    yaml_parser_set_input_file(&parser, input);
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, len);
     if (yaml_parser_load(&parser, &document) == 0) {
         syntax_error(reading, &parser);
         yaml_parser_delete(&parser);
@@ -259,6 +290,14 @@ static bool read_file(struct reading *reading, FILE *input, bool given[SECTIONS_
     }
     yaml_parser_delete(&parser);
     return true;
+}
+
+static bool read_file(struct reading *reading, FILE *input, bool given[SECTIONS_MAX]) {
+    size_t len;
+    char *text = read_text(reading, input, &len);
+    bool good = text != NULL && read_document(reading, text, len, given);
+    free(text);
+    return good;
 }
 
 bool read_config(struct reading *reading, FILE *input) {

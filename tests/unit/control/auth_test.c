@@ -121,7 +121,7 @@ static void anonymous_after_a_password_file_takes_only_those_without_a_name(void
 
 static void an_unknown_user_is_compared_at_the_usual_cost(void **state) {
     write_file(users);
-    struct password_file *file = password_file_load(file_name, stderr);
+    struct password_file *file = password_file_load(file_name, "c.yaml:1: auth[0].path", stderr);
     assert_non_null(file);
     assert_null(password_file_find(file, (const uint8_t *)"carol", 5));
     assert_int_equal(password_file_decoy(file)->iterations,
@@ -153,7 +153,7 @@ static void every_bad_line_is_named(void **state) {
         snprintf(wanted, sizeof wanted, "%s:2: %s", file_name, bad[i].wrong);
         write_file(text);
         FILE *out = open_memstream(&errors, &size);
-        assert_null(password_file_load(file_name, out));
+        assert_null(password_file_load(file_name, "c.yaml:1: auth[0].path", out));
         fclose(out);
         assert_int_equal(strncmp(errors, wanted, strlen(wanted)), 0);
         free(errors);
@@ -166,12 +166,13 @@ static void a_user_may_be_named_once(void **state) {
     snprintf(text, sizeof text, "%s\n%s\n", users, users);
     write_file(text);
     FILE *out = open_memstream(&errors, &size);
-    assert_null(password_file_load(file_name, out));
-    assert_null(password_file_load("/nonexistent/passwords", out));
+    assert_null(password_file_load(file_name, "c.yaml:1: auth[0].path", out));
+    assert_null(password_file_load("/nonexistent/passwords", "c.yaml:7: auth[0].path", out));
     fclose(out);
     snprintf(wanted, sizeof wanted, "%s:8: the user is on line 3 already", file_name);
     assert_non_null(strstr(errors, wanted));
-    assert_non_null(strstr(errors, "/nonexistent/passwords: cannot be read: No such file"));
+    assert_non_null(strstr(
+        errors, "c.yaml:7: auth[0].path: /nonexistent/passwords cannot be read: No such file"));
     free(errors);
 }
 

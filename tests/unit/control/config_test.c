@@ -279,6 +279,29 @@ static const struct {
      "1: mqtt.refuse_subscriptions[1]: is a mapping; give a text\n"},
     {"workers: {memory_mib: 64, partial_memory_mib: 33}\n",
      "1: workers.partial_memory_mib: 33 is more than half of workers.memory_mib; at most 32\n"},
+    {"mqtt:\n  packet_size: 2000000\n",
+     "2: mqtt.send_queue_bytes: 1048576 is less than mqtt.packet_size; at least 2000000\n"},
+    {"mqtt:\n  inflight: 1\n  packet_size: 2000000\n  send_queue_bytes: 8192\n",
+     "4: mqtt.send_queue_bytes: 8192 is less than mqtt.packet_size; at least 2000000\n"},
+    {"tcp:\n  window: 8192\n  rto_max_ms: 1000\n  rto_min_ms: 2000\n",
+     "4: tcp.rto_min_ms: 2000 is above tcp.rto_max_ms; at most 1000\n"},
+    {"workers:\n  idle: spin\n  count: 30\ncontrol:\n  shards: 16\n",
+     "3: workers.count: 30 workers and 16 shards (control.shards) are too many threads; together "
+     "at "
+     "most 31\n"},
+    {"tcp:\n  window: 8192\nports:\n  - kind: tap\n    device: t\n    address: 10.0.0.1/24\n"
+     "    mtu: 1000\n",
+     "7: tcp.mss: 1360 does not fit the MTU 1000 of ports[0]; at most 960\n"},
+    {"ports:\n  - {kind: tap, device: t, address6: 'fe80::1/64'}\n",
+     "2: ports[0].address6: `fe80::1/64` is a link-local address, which no router forwards and "
+     "clients can "
+     "only use with the name of their interface; give a global one, or one of your own from "
+     "fd00::/8\n"},
+    {"ports:\n  - {kind: tap, device: t, address6: 'febf::1/10'}\n",
+     "2: ports[0].address6: `febf::1/10` is a link-local address, which no router forwards and "
+     "clients can "
+     "only use with the name of their interface; give a global one, or one of your own from "
+     "fd00::/8\n"},
     {"mqtt: {send_queue_bytes: 4096}\n",
      "1: mqtt.send_queue_bytes: 4096 is less than mqtt.packet_size; at least 1048576\n"},
     {"- a\n", "1: file: is not a mapping; give sections such as `mqtt:` with keys below them\n"},
@@ -338,6 +361,61 @@ static void bytes_that_are_not_text_are_refused(void **state) {
     static const char zero[] = "control: {socket: \"/a\\0b\"}\n";
     assert_null(load(zero, &errors));
     assert_non_null(strstr(errors, "has a zero byte in it"));
+    free(errors);
+}
+
+/* libyaml alone would need some ten seconds for each of these. */
+static void what_is_nested_without_end_is_refused_at_once(void **state) {
+    enum { DEEP = 100000 };
+    static const char *const parts[] = {"[", "{a: ", "- "};
+    for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char *text = calloc(DEEP, 5), *errors;
+        strcpy(text, i == 0 ? "log: {level: info}\nmqtt: \n  " : "");
+        for (unsigned k = 0, used = (unsigned)strlen(text); k < DEEP; k++)
+            used += (unsigned)sprintf(text + used, "%s", parts[i]);
+        assert_null(load(text, &errors));
+        assert_string_equal(strchr(errors, ':'),
+                            ": syntax: too many lists or mappings inside of each other; give "
+                            "sections such as `mqtt:` with keys below them\n");
+        assert_int_equal(errors[0], i == 0 ? '3' : '1');
+        free(errors);
+        char *override = calloc(DEEP, 6);
+        sprintf(override, "mqtt.refuse_subscriptions=%s", text);
+        assert_null(load_with("", (const char *const[]){override}, 1, &errors));
+        assert_non_null(strstr(errors, "is a list of lists of lists"));
+        free(errors);
+        free(override);
+        free(text);
+    }
+}
+
+static void a_file_without_end_is_refused(void **state) {
+    char *errors;
+    size_t size;
+    FILE *out = open_memstream(&errors, &size);
+    assert_null(config_load("/dev/zero", NULL, 0, out));
+    fclose(out);
+    assert_string_equal(errors, "/dev/zero: file: is longer than 1048576 bytes; give a "
+                                "configuration\n");
+    free(errors);
+}
+
+static void where_a_password_file_is_named_is_kept(void **state) {
+    char *errors, wanted[128];
+    struct config *config = load("auth:\n  - kind: password_file\n    path: /etc/p\n"
+                                 "  - {kind: anonymous}\n",
+                                 &errors);
+    assert_non_null(config);
+    snprintf(wanted, sizeof wanted, "%s:3: auth[0].path", file_name);
+    assert_string_equal(config->auth[0].place, wanted);
+    assert_null(config->auth[1].place);
+    config_free(config);
+    free(errors);
+    config = load_with("auth: [{kind: password_file, path: /etc/p}]\n",
+                       (const char *const[]){"auth[0].path=/etc/q"}, 1, &errors);
+    assert_non_null(config);
+    assert_string_equal(config->auth[0].place, "--set auth[0].path=/etc/q: auth[0].path");
+    config_free(config);
     free(errors);
 }
 
@@ -579,6 +657,9 @@ int main(void) {
         cmocka_unit_test(all_mistakes_come_in_one_go_in_the_order_of_the_lines),
         cmocka_unit_test(a_missing_file_and_a_directory_are_named),
         cmocka_unit_test(bytes_that_are_not_text_are_refused),
+        cmocka_unit_test(what_is_nested_without_end_is_refused_at_once),
+        cmocka_unit_test(a_file_without_end_is_refused),
+        cmocka_unit_test(where_a_password_file_is_named_is_kept),
         cmocka_unit_test(a_mistake_stays_on_one_line_whatever_it_quotes),
         cmocka_unit_test(the_reference_names_every_key_with_its_default),
         cmocka_unit_test(overrides_change_single_values_of_the_file),
