@@ -86,6 +86,9 @@ static int run(const struct request *request) {
     if (config == NULL)
         return EXIT_FAILED;
     log_open(config->log.format, config->log.level);
+    int own = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (own >= 0)
+        log_to(own);
 
     /* Before any thread exists, so that all inherit it: only the main thread takes these. */
     sigset_t signals;

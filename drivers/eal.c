@@ -62,13 +62,18 @@ int eal_start(const struct config *config, char *error, unsigned error_size) {
         if (config->ports[i].kind == PORT_AF_XDP)
             eal_log_xdp();
     memcpy(v, eal.arguments.v, sizeof v); /* EAL reorders what it is given */
-    if (rte_eal_init(eal.arguments.count, v) >= 0) {
+    struct eal_aside aside;
+    char printed[256];
+    eal_aside_begin(&aside);
+    int result = rte_eal_init(eal.arguments.count, v);
+    int reason = rte_errno;
+    eal_aside_end(&aside, printed, sizeof printed);
+    if (result >= 0) {
         /* Nothing is kept there unless the user's arguments want it: a process that is killed
          * should not leave it behind. */
         rmdir(rte_eal_get_runtime_dir());
         return 0;
     }
-    int reason = rte_errno;
     runtime_directory_remove();
     locks_release();
     eal_log_last(line, sizeof line);
@@ -76,6 +81,10 @@ int eal_start(const struct config *config, char *error, unsigned error_size) {
         return port_error(error, error_size,
                           "DPDK did not start: %s; is the driver installed (package %s)?", line,
                           port_kind(config->ports[0].kind)->package);
+    /* All other arguments are ours. */
+    if (config->workers.eal != NULL && config->workers.eal[0] != '\0' && reason == EINVAL)
+        return port_error(error, error_size, "workers.eal: DPDK refuses `%s`: %s",
+                          config->workers.eal, printed[0] != '\0' ? printed : line);
     return port_error(error, error_size, "DPDK did not start: %s (%s)", line, rte_strerror(reason));
 }
 

@@ -207,12 +207,20 @@ static int add_ports(const struct config *config, struct eal_arguments *argument
     return 0;
 }
 
-static int add_users(const char *text, struct eal_arguments *arguments) {
+static int add_users(const char *text, struct eal_arguments *arguments, char *error,
+                     unsigned error_size) {
     char word[ARGUMENT_MAX];
     int end;
-    for (; text != NULL && sscanf(text, "%8191s%n", word, &end) == 1; text += end)
+    for (; text != NULL && sscanf(text, "%8191s%n", word, &end) == 1; text += end) {
+        if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+            return port_error(error, error_size,
+                              "workers.eal: `%s` would end the broker; `dpdk-testpmd -h` shows "
+                              "DPDK's help",
+                              word);
         if (add(arguments, word) < 0)
-            return -1;
+            return port_error(error, error_size, "workers.eal: more than %d arguments in all",
+                              EAL_ARGUMENTS_MAX);
+    }
     return 0;
 }
 
@@ -230,10 +238,7 @@ int eal_arguments_make(const struct config *config, const struct eal_machine *ma
     if (add_lcores(config, machine, arguments, error, error_size) < 0 ||
         add_ports(config, arguments, error, error_size) < 0)
         return -1;
-    if (add_users(config->workers.eal, arguments) < 0)
-        return port_error(error, error_size, "workers.eal: more than %d arguments in all",
-                          EAL_ARGUMENTS_MAX);
-    return 0;
+    return add_users(config->workers.eal, arguments, error, error_size);
 }
 
 void eal_arguments_free(struct eal_arguments *arguments) {

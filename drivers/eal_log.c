@@ -3,9 +3,12 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <rte_log.h>
 
@@ -93,6 +96,52 @@ void eal_log_close(void) {
     if (eal_lines.stream != NULL)
         fclose(eal_lines.stream);
     eal_lines.stream = NULL;
+}
+
+void eal_aside_begin(struct eal_aside *aside) {
+    fflush(stdout);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    aside->file = memfd_create("stderr", MFD_CLOEXEC);
+    aside->out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    aside->error = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    if (null >= 0 && aside->out >= 0)
+        dup2(null, STDOUT_FILENO);
+    if (aside->file >= 0 && aside->error >= 0)
+        dup2(aside->file, STDERR_FILENO);
+    if (null >= 0)
+        close(null);
+}
+
+static void restore(int saved, int fd) {
+    if (saved >= 0) {
+        dup2(saved, fd);
+        close(saved);
+    }
+}
+
+void eal_aside_end(struct eal_aside *aside, char *line, unsigned size) {
+    char text[LINE_KEPT];
+    FILE *in = aside->file >= 0 ? fdopen(aside->file, "r") : NULL;
+    fflush(stdout);
+    fflush(stderr);
+    restore(aside->out, STDOUT_FILENO);
+    restore(aside->error, STDERR_FILENO);
+    line[0] = '\0';
+    if (in == NULL)
+        return;
+    rewind(in);
+    while (fgets(text, sizeof text, in) != NULL) {
+        text[strcspn(text, "\n")] = '\0';
+        if (strncmp(text, "EAL: FATAL", 10) == 0)
+            continue; /* has been logged as well */
+        if (line[0] == '\0')
+            snprintf(line, size, "%s", text);
+        if (eal_lines.to != NULL)
+            eal_lines.to(text);
+        else if (eal_lines.echo)
+            fprintf(stderr, "%s\n", text);
+    }
+    fclose(in);
 }
 
 /* Both libraries' levels: 0 warnings, 1 information, 2 what helps to mend them. */

@@ -15,6 +15,15 @@ void eal_log_open(bool echo);
 /* Makes libbpf and libxdp, which af_xdp's driver is about to load, log here too. */
 void eal_log_xdp(void);
 
+/* Around rte_eal_init: what it and the drivers print past the log. Standard output, which gets
+ * DPDK's usage, is dropped; lines on standard error are logged at the end, and the first is left in
+ * `line` (an empty one: there were none). What a crash in between prints is lost. */
+struct eal_aside {
+    int file, out, error;
+};
+void eal_aside_begin(struct eal_aside *aside);
+void eal_aside_end(struct eal_aside *aside, char *line, unsigned size);
+
 /* After rte_eal_cleanup. */
 void eal_log_close(void);
 

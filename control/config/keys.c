@@ -66,7 +66,7 @@ static const struct key workers_keys[] = {
     TEXT(workers, cpus, VALUE_CPUS, "null", 255,
          "CPUs for the workers in turn, such as `2,3` or `2-5`; null leaves the choice to the kernel."),
     WORD(workers, idle, "sleep", idle_words,
-         "What a worker with nothing to do does: `sleep` until a packet, a timer or mail, or `spin` for the lowest latency on a CPU of its own."),
+         "What a worker with nothing to do does: `sleep` until a packet, a timer or mail (on a kind of port that cannot wake it, which is all but `tap`, it looks for packets every millisecond), or `spin` for the lowest latency on a CPU of its own."),
     BOOL(workers, hugepages, "true",
          "Use hugepages when the machine has some free; without them the broker runs on ordinary memory."),
     NUMBER(workers, packet_memory_mib, "256", 64, MIB_MAX, "MiB",

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 static enum config_log_format line_format = LOG_FORMAT_TEXT;
+static int line_fd = STDERR_FILENO;
 static enum config_log_level least = LOG_LEVEL_INFO;
 
 static const char *const level_names[] = {
@@ -23,6 +24,10 @@ enum { LEVELS = sizeof level_names / sizeof level_names[0] };
 void log_open(enum config_log_format format, enum config_log_level level) {
     line_format = format;
     log_set_level(level);
+}
+
+void log_to(int fd) {
+    line_fd = fd;
 }
 
 void log_set_level(enum config_log_level level) {
@@ -154,7 +159,7 @@ void log_write(enum config_log_level level, const char *part, const char *format
         log_format(line, line_format, (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000,
                    level, part, text);
     /* There is nobody to tell when stderr is full or closed. */
-    ssize_t written = write(STDERR_FILENO, line, len);
+    ssize_t written = write(line_fd, line, len);
     (void)written;
 }
 

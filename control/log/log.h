@@ -24,6 +24,10 @@ enum { LOG_LINE_MAX = 2048 }; /* bytes of a line; a longer text is cut and ends 
 /* Before other threads start. Until then: text, level info. */
 void log_open(enum config_log_format format, enum config_log_level level);
 
+/* Where lines go, standard error at first: a duplicate of it, so that they do not go where a
+ * library's are led in its place. Before other threads start. */
+void log_to(int fd);
+
 /* Least severe level that is written; any thread may change it. */
 void log_set_level(enum config_log_level level);
 enum config_log_level log_level(void);

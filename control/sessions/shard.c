@@ -80,7 +80,7 @@ static bool make_parts(struct shard *shard) {
     return true;
 }
 
-/* The chain's mistakes become the error. */
+/* The chain's first mistake becomes the error. */
 static bool make_auth(struct shard *shard, uv_loop_t *loop, char *error, unsigned error_size) {
     char *text = NULL;
     size_t size;
@@ -92,7 +92,7 @@ static bool make_auth(struct shard *shard, uv_loop_t *loop, char *error, unsigne
     shard->auth = auth_create(shard->registry->config, loop, errors);
     fclose(errors);
     if (shard->auth == NULL)
-        snprintf(error, error_size, "%s", text);
+        snprintf(error, error_size, "%.*s", (int)strcspn(text, "\n"), text);
     free(text);
     return shard->auth != NULL;
 }

@@ -375,6 +375,21 @@ class Lifetime(unittest.TestCase):
                 self.assertEqual(any("libxdp" in line["text"] for line in lines), kind == "af_xdp")
                 running.kill()
 
+    def test_a_start_that_dpdk_refuses_is_one_json_line(self):
+        for words, sentence in (("--nosuch", "workers.eal: DPDK refuses `--nosuch`: "
+                                             "linemqd: unrecognized option '--nosuch'"),
+                                ("-l 2-x", "workers.eal: DPDK refuses `-l 2-x`"),
+                                ("--help", "workers.eal: `--help` would end the broker")):
+            refused = Broker(ready=False)
+            refused.settings["log"] = {"format": "json"}
+            refused.settings["workers"].update({"eal": words, "hugepages": False})
+            refused.spawn()
+            self.assertEqual(refused.process.wait(broker.PATIENCE), 1)
+            lines = [json.loads(line) for line in refused.log().splitlines()]
+            self.assertEqual([line["level"] for line in lines], ["error"])
+            self.assertIn(sentence, lines[0]["text"])
+            refused.kill()
+
 
 class Logins(unittest.TestCase):
     def start(self, chain):

@@ -283,12 +283,15 @@ static void a_wrong_password_is_refused_with_code_4(void **state) {
 }
 
 static void a_shard_with_a_bad_password_file_is_not_made(void **state) {
-    struct config_auth link = {.kind = AUTH_PASSWORD_FILE, .path = "/nonexistent/users"};
+    struct config_auth link = {.kind = AUTH_PASSWORD_FILE,
+                               .path = "/nonexistent/users",
+                               .place = "c.yaml:2: auth[0].path"};
     char error[256];
     world_open(&world, 1);
     world.config->auth = &link;
     assert_null(shard_make(&world.registry, 0, &world.loop, error, sizeof error));
-    assert_non_null(strstr(error, "/nonexistent/users: cannot be read"));
+    assert_string_equal(error, "c.yaml:2: auth[0].path: /nonexistent/users cannot be read: No such "
+                               "file or directory; give a readable file");
 }
 
 static void without_memory_a_client_is_told_to_come_back(void **state) {
