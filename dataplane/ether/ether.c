@@ -32,8 +32,8 @@ struct ether *ether_create(const struct ether_config *config, struct counters *c
     ether->wake = config->wake;
     ether->wake_argument = config->wake_argument;
     memcpy(ether->flow_key, config->flow_key, sizeof ether->flow_key);
-    ether->link =
-        (struct tcp_link){.frame = segment_frame, .transmit = segment_transmit, .link = ether};
+    ether->link = (struct tcp_link){
+        .frame = segment_frame, .transmit = segment_transmit, .wait = segment_wait, .link = ether};
     ether->neighbours = neighbours_create(config->flow_key, counters);
     bool good = ether->neighbours != NULL;
     for (unsigned i = 0; good && i < config->ports_count; i++) {
@@ -129,10 +129,10 @@ const struct tcp_link *ether_tcp_link(struct ether *ether) {
     return &ether->link;
 }
 
-unsigned ether_flush(struct ether *ether) {
+unsigned ether_flush(struct ether *ether, uint64_t now) {
     unsigned waiting = 0;
     for (unsigned i = 0; i < ether->interfaces_count; i++)
-        waiting += tx_flush(ether, &ether->interfaces[i]);
+        waiting += tx_flush(ether, &ether->interfaces[i], now);
     return waiting;
 }
 

@@ -68,9 +68,10 @@ void ether_input(struct ether *ether, unsigned port, struct rte_mbuf **frames, u
 const struct tcp_link *ether_tcp_link(struct ether *ether);
 
 /* Sends what is buffered, a bounded number of frames. Frames that the port does not take now stay
- * buffered, in order; beyond the buffer's size, or when a port takes none for long, they are
- * dropped and counted (TCP sends again). Returns frames still waiting: call again soon. */
-unsigned ether_flush(struct ether *ether);
+ * buffered, in order, and TCP keeps its segments back while many do. When a port does not take
+ * them for long they are dropped and counted, and TCP sends again (tx.h). Returns frames still
+ * waiting: call again soon. `now`: monotonic, microseconds. */
+unsigned ether_flush(struct ether *ether, uint64_t now);
 
 /* Frames that go out are shown to `capture` (dataplane/capture/capture.h); NULL: to nobody. */
 void ether_capture(struct ether *ether, struct capture *capture);

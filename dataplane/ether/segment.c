@@ -95,6 +95,12 @@ uint8_t *segment_frame(void *link, size_t len, void **frame) {
     return rte_pktmbuf_mtod(mbuf, uint8_t *);
 }
 
+bool segment_wait(void *link, uint32_t hop) {
+    struct ether *ether = link;
+    const struct station *station = neighbours_station(ether->neighbours, hop);
+    return station != NULL && tx_full(&ether->interfaces[station->interface].tx);
+}
+
 /* The device adds the segment to the sum of the pseudo header that it finds in the field. */
 static void checksum_fill(const struct port *port, struct rte_mbuf *mbuf, uint8_t *header,
                           uint32_t len, uint64_t pseudo, uint64_t family_flag) {

@@ -8,9 +8,10 @@
 
 enum frame_fate segment_input(struct ether *ether, struct frame *frame, struct ether_batch *batch);
 
-/* The two functions of struct tcp_link. */
+/* The functions of struct tcp_link. */
 uint8_t *segment_frame(void *ether, size_t len, void **frame);
 void segment_transmit(void *ether, void *frame, size_t len, const struct tcp_tuple *tuple,
                       uint32_t hop);
+bool segment_wait(void *ether, uint32_t hop);
 
 #endif

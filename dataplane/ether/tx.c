@@ -12,28 +12,32 @@
 #include "dataplane/capture/capture.h"
 #include "dataplane/ether/state.h"
 
-enum {
-    FLUSH_MAX = 256, /* frames in one call */
-    /* Refusals until a port counts as stuck. A NIC frees descriptors within a millisecond; turns
-     * of the loop take 100 nanoseconds and more, so this is 6 milliseconds at least. */
-    REFUSALS_MAX = 65536,
-};
+enum { FLUSH_MAX = 256 }; /* frames in one call */
 
 int tx_init(struct tx *tx) {
     *tx = (struct tx){.frames = calloc(TX_BACKLOG, sizeof *tx->frames)};
     return tx->frames == NULL ? -1 : 0;
 }
 
-static void tx_discard(struct tx *tx) {
-    for (; tx->count > 0; tx->count--)
-        rte_pktmbuf_free(tx->frames[tx->start++]);
-    tx->start = 0;
+/* The first frames are gone. */
+static void advance(struct tx *tx, unsigned frames) {
+    tx->start = (uint16_t)(tx->start + frames);
+    tx->count = (uint16_t)(tx->count - frames);
+    tx->overdue = (uint16_t)(tx->overdue > frames ? tx->overdue - frames : 0);
+    if (tx->count == 0)
+        tx->start = 0;
+}
+
+static void discard(struct tx *tx, unsigned frames) {
+    for (unsigned i = 0; i < frames; i++)
+        rte_pktmbuf_free(tx->frames[tx->start + i]);
+    advance(tx, frames);
 }
 
 void tx_close(struct tx *tx) {
     if (tx->frames == NULL)
         return;
-    tx_discard(tx);
+    discard(tx, tx->count);
     free(tx->frames);
     tx->frames = NULL;
 }
@@ -48,12 +52,11 @@ static bool tx_owned(const struct ether *ether, const struct port *port) {
 }
 
 static void taken(struct tx *tx, unsigned frames) {
-    tx->start = (uint16_t)(tx->start + frames);
-    tx->count = (uint16_t)(tx->count - frames);
-    if (tx->count == 0)
-        tx->start = 0;
-    if (frames > 0)
-        tx->refusals = 0;
+    if (frames == 0)
+        return;
+    advance(tx, frames);
+    tx->taken = true;
+    tx->dead = false;
 }
 
 /* Makes place for more at the end. */
@@ -63,14 +66,17 @@ static void compact(struct tx *tx) {
     tx->start = 0;
 }
 
-/* Frames that workers without a queue left for us, as far as there is room. */
+/* Frames that workers without a queue left for us, as far as there is room; half of it while our
+ * own TCP waits for room, too. */
 static void tx_collect(struct tx *tx, struct rte_ring *ring) {
-    if (rte_ring_empty(ring) || tx->count == TX_BACKLOG)
+    if (rte_ring_empty(ring) || tx->count >= TX_FULL)
         return;
+    unsigned room = TX_FULL - tx->count;
+    if (tx->contended)
+        room = (room + 1) / 2;
     compact(tx);
-    tx->count =
-        (uint16_t)(tx->count + rte_ring_sc_dequeue_burst(ring, (void **)(tx->frames + tx->count),
-                                                         (unsigned)TX_BACKLOG - tx->count, NULL));
+    tx->count = (uint16_t)(tx->count + rte_ring_sc_dequeue_burst(
+                                           ring, (void **)(tx->frames + tx->count), room, NULL));
 }
 
 static void tx_leave(struct ether *ether, const struct port *port, struct tx *tx) {
@@ -97,26 +103,58 @@ static void tx_send(struct ether *ether, const struct port *port, struct tx *tx)
     }
 }
 
-unsigned tx_flush(struct ether *ether, struct interface *interface) {
+/* Ours first, then those of others into the room that this made: each gets its part of what the
+ * port takes. */
+static unsigned tx_send_all(struct ether *ether, const struct port *port, struct tx *tx) {
+    struct rte_ring *others = port->shared_tx == NULL ? NULL : port->shared_tx[ether->self];
+    tx_send(ether, port, tx);
+    if (others == NULL)
+        return 0;
+    unsigned ours = tx->count;
+    tx_collect(tx, others);
+    if (tx->count > ours)
+        tx_send(ether, port, tx);
+    return rte_ring_count(others);
+}
+
+static void give_up(struct ether *ether, struct tx *tx, unsigned frames) {
+    count_add(ether->counters, COUNTER_ETHER_TX_STUCK, frames);
+    discard(tx, frames);
+}
+
+/* How long what waits has been waiting. */
+static void tx_age(struct ether *ether, struct tx *tx, uint64_t passed) {
+    if (tx->dead) {
+        give_up(ether, tx, tx->count);
+        return;
+    }
+    if (tx->overdue == 0) {
+        tx->overdue = tx->count;
+        tx->waited = 0;
+        tx->taken = false;
+        return;
+    }
+    tx->waited += (uint32_t)(passed < TX_PATIENCE_STEP_US ? passed : TX_PATIENCE_STEP_US);
+    if (tx->waited < TX_PATIENCE_US)
+        return;
+    tx->dead = !tx->taken;
+    give_up(ether, tx, tx->dead ? tx->count : tx->overdue);
+}
+
+unsigned tx_flush(struct ether *ether, struct interface *interface, uint64_t now) {
     struct tx *tx = &interface->tx;
     const struct port *port = interface->port;
     unsigned elsewhere = 0;
-    if (tx_owned(ether, port) && port->shared_tx != NULL)
-        tx_collect(tx, port->shared_tx[ether->self]);
-    if (tx->count == 0)
-        return 0;
-    tx->refusals++;
+    uint64_t passed = now - tx->flushed_at;
+    tx->flushed_at = now;
     if (tx_owned(ether, port))
-        tx_send(ether, port, tx);
-    else
+        elsewhere = tx_send_all(ether, port, tx);
+    else if (tx->count > 0)
         tx_leave(ether, port, tx);
-    if (tx->refusals > REFUSALS_MAX) {
-        count_add(ether->counters, COUNTER_ETHER_TX_STUCK, tx->count);
-        tx_discard(tx);
-        tx->refusals = 0;
-    }
-    if (tx_owned(ether, port) && port->shared_tx != NULL)
-        elsewhere = rte_ring_count(port->shared_tx[ether->self]);
+    count_add(ether->counters, COUNTER_ETHER_TX_WAITS, tx->contended);
+    tx->contended = false;
+    if (tx->count > 0)
+        tx_age(ether, tx, passed);
     return tx->count + elsewhere;
 }
 

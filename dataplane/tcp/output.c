@@ -8,6 +8,11 @@
 #include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/timer.h"
 
+enum {
+    /* Connections in a row whose way is full: then it is taken to be the only one. */
+    WAITING_MAX = 8,
+};
+
 enum outcome {
     OUTPUT_DONE,
     OUTPUT_MORE,     /* its share is used up */
@@ -352,7 +357,14 @@ static void put_back(struct tcp *tcp, struct tcp_conn *conn) {
     tcp->touched[tcp->touched_head & tcp->touched_mask] = conn_ref(tcp, conn);
 }
 
+/* Who is only to be buried needs no way. */
+static bool must_wait(const struct tcp *tcp, const struct tcp_conn *conn) {
+    return tcp->link.wait && conn->state != TCP_STATE_CLOSED &&
+           tcp->link.wait(tcp->link.link, conn->hop);
+}
+
 bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget) {
+    unsigned waiting = 0;
     tcp->now = now;
     tcp->retry_at = 0;
     /* Those that are touched on the way have their turn at the next call. */
@@ -367,6 +379,16 @@ bool tcp_output(struct tcp *tcp, uint64_t now, unsigned budget) {
         tcp->touched_count--;
         conn->flags &= (uint16_t)~CONN_TOUCHED;
 
+        if (must_wait(tcp, conn)) {
+            /* Behind the others, which may go another way. */
+            conn_touch(tcp, conn);
+            budget--;
+            if (++waiting < WAITING_MAX)
+                continue;
+            tcp->retry_at = now + TIMER_FRAME_RETRY_US;
+            return false;
+        }
+        waiting = 0;
         unsigned before = budget;
         enum outcome outcome = output_one(tcp, conn, &budget);
         if (outcome == OUTPUT_NO_FRAME) {

@@ -44,7 +44,7 @@ struct tcp {
      * is never freed while it is, so connections_max entries are enough. */
     ref_t *touched;
     uint32_t touched_mask, touched_head, touched_count;
-    uint64_t retry_at; /* output stopped for want of a frame; 0 = it did not */
+    uint64_t retry_at; /* output stopped for want of a frame or a way; 0 = it did not */
 };
 
 static inline struct tcp_conn *conn_at(const struct tcp *tcp, ref_t ref) {

@@ -55,6 +55,9 @@ struct tcp_link {
     void (*transmit)(void *link, void *frame, size_t len, const struct tcp_tuple *tuple,
                      uint32_t hop);
     void *link;
+    /* Whether the way to `hop` is full, so that a connection had better send later. Asked once for
+     * each connection that has its turn; what it then sends is taken even so. NULL: never. */
+    bool (*wait)(void *link, uint32_t hop);
 };
 
 struct tcp;

@@ -206,7 +206,8 @@ static void sleep_until_work(struct worker *worker, uint64_t now, bool unsent) {
         return;
     bool may = handover_may_sleep(config->handover, config->self);
     may = mail_may_sleep(worker->mailroom) && may;
-    may = ether_flush(worker->ether) == 0 && may; /* others may have left frames for our queue */
+    may =
+        ether_flush(worker->ether, now) == 0 && may; /* others may have left frames for our queue */
     if (may && __atomic_load_n(&worker->stop, __ATOMIC_ACQUIRE) == WORKER_STOP_NO) {
         gauges_publish(worker);
         if (!unsent)
@@ -291,7 +292,7 @@ bool worker_turn(struct worker *worker) {
     }
     ether_defend(worker->ether, now);
     ether_ask(worker->ether, now);
-    more |= ether_flush(worker->ether) > 0;
+    more |= ether_flush(worker->ether, now) > 0;
     if (!unsent)
         routes_quiescent(worker->config.routes, worker->config.self);
     if (stop_requested(worker))
@@ -307,7 +308,7 @@ bool worker_turn(struct worker *worker) {
 
 void worker_end(struct worker *worker) {
     mail_flush(worker->mailroom);
-    ether_flush(worker->ether);
+    ether_flush(worker->ether, clock_microseconds(worker->config.clock, rte_rdtsc()));
     routes_offline(worker->config.routes, worker->config.self);
     gauges_publish(worker);
 }

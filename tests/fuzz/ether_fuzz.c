@@ -188,7 +188,7 @@ static void burst_run(struct ether *ether, struct rte_mbuf **frames, unsigned co
             die("a frame for no other worker");
         rte_pktmbuf_free(batch.foreign[i]);
     }
-    ether_flush(ether);
+    ether_flush(ether, 0);
     answers_check();
 }
 

@@ -293,7 +293,7 @@ static void create(uint16_t mss, const struct tcp_options *offered) {
     if (!memory || !state)
         abort();
     pool_init(&shim.pool, arena_init(state, memory, MEMORY, MEMORY));
-    struct tcp_link link = {link_frame, link_transmit, NULL};
+    struct tcp_link link = {link_frame, link_transmit, NULL, NULL};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    NULL};
     shim.tcp = tcp_create(&config, &shim.pool, &link, &app, &shim.counters, shim.now);

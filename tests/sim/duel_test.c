@@ -341,7 +341,7 @@ static void open_side(struct duel *duel, unsigned number) {
         .ports = {port},
     };
     check_configure(&config, random);
-    struct tcp_link link = {link_frame, link_transmit, side};
+    struct tcp_link link = {link_frame, link_transmit, side, NULL};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    side};
     side->tcp = tcp_create(&config, &side->pool, &link, &app, &side->counters, time_of(side));

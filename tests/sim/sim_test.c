@@ -292,7 +292,7 @@ static void start(struct sim *sim, uint64_t seed) {
         .app_size = sizeof(struct session),
     };
     check_configure(&config, &sim->random);
-    struct tcp_link link = {link_frame, link_transmit, sim};
+    struct tcp_link link = {link_frame, link_transmit, sim, NULL};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    sim};
     sim->tcp = tcp_create(&config, &sim->pool, &link, &app, &sim->counters, sim->now);

@@ -246,7 +246,7 @@ static double transfer(const struct variant *variant, const struct path *path, b
         .frto = variant->frto,
         .limited_transmit = variant->limited_transmit,
     };
-    struct tcp_link link = {link_frame, link_transmit, run};
+    struct tcp_link link = {link_frame, link_transmit, run, NULL};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    run};
     run->tcp = tcp_create(&config, &run->pool, &link, &app, &run->counters, run->now);

@@ -33,9 +33,10 @@ class Loadgen(broker.unittest.TestCase):
         self.assertEqual(self.counters["mqtt.publish_in"], 50 * 200)
 
     def test_fan_out(self):
-        result = self.run_scenario("fan-out", "publish.messages=50", "fleet.subscribers=100")
-        self.assertEqual(result["messages"]["published"], 50)
-        self.assertEqual(result["messages"]["delivered"], 50 * 100)
+        result = self.run_scenario("fan-out", "publish.messages=100")
+        self.assertEqual(result["messages"]["published"], 100)
+        self.assertEqual(result["messages"]["delivered"], 100 * 500)
+        self.assertEqual(self.counters["ether.tx_full"], 0)
 
     def test_fan_in_by_wildcard(self):
         result = self.run_scenario("fan-in", "publish.messages=100")

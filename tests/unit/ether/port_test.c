@@ -125,13 +125,13 @@ static void frames_wait_in_order_while_the_port_is_full(void **state) {
     struct world *world = *state;
     struct bytes frame;
     send_numbered(world, 0, 200);
-    assert_int_equal(ether_flush(world->ether), 200 - RING_FRAMES);
-    assert_int_equal(ether_flush(world->ether), 200 - RING_FRAMES);
+    assert_int_equal(ether_flush(world->ether, world->now), 200 - RING_FRAMES);
+    assert_int_equal(ether_flush(world->ether, world->now), 200 - RING_FRAMES);
     for (unsigned i = 0; i < 200; i++) {
         assert_true(output(world, &frame));
         assert_int_equal(frame.len, 14 + 20 + 20 + i);
     }
-    assert_int_equal(ether_flush(world->ether), 0);
+    assert_int_equal(ether_flush(world->ether, world->now), 0);
     assert_int_equal(counted(world, COUNTER_ETHER_TX_PACKETS), 200);
 }
 
@@ -140,7 +140,7 @@ static void beyond_the_backlog_frames_are_dropped_and_counted(void **state) {
     struct bytes frame;
     send_numbered(world, 0, TX_BACKLOG + 10);
     assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 10);
-    assert_int_equal(ether_flush(world->ether), TX_BACKLOG - RING_FRAMES);
+    assert_int_equal(ether_flush(world->ether, world->now), TX_BACKLOG - RING_FRAMES);
     send_numbered(world, TX_BACKLOG, RING_FRAMES); /* into the room that there is */
     assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 10);
     for (unsigned i = 0; i < TX_BACKLOG + RING_FRAMES; i++) {
@@ -149,14 +149,94 @@ static void beyond_the_backlog_frames_are_dropped_and_counted(void **state) {
     }
 }
 
-static void a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake(void **state) {
+static bool must_wait(struct world *world, uint32_t hop) {
+    const struct tcp_link *link = ether_tcp_link(world->ether);
+    return link->wait(link->link, hop);
+}
+
+static void tcp_waits_while_the_backlog_is_full_and_arp_does_not(void **state) {
     struct world *world = *state;
-    unsigned flushes = 0;
+    struct bytes frame;
+    struct tcp_segment segment = some_segment(world);
+    for (unsigned i = 0; i < TX_FULL; i++) {
+        assert_false(must_wait(world, segment.hop));
+        transmit(world, &segment.tuple, segment.hop, 0);
+    }
+    assert_true(must_wait(world, segment.hop));
+    assert_false(must_wait(world, segment.hop + 1)); /* nobody: goes to a router or nowhere */
+    arp_frame(&frame, broadcast_mac, 1, peer_mac, peer_ipv4, our_ipv4);
+    input(world, &frame);
+    assert_int_equal(counted(world, COUNTER_ARP_REPLIES), 1);
+    assert_int_equal(ether_flush(world->ether, world->now), TX_FULL + 1 - RING_FRAMES);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_WAITS), 1);
+    assert_false(must_wait(world, segment.hop));
+    ether_flush(world->ether, world->now);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_WAITS), 1);
+    for (unsigned i = 0; i < TX_FULL + 1; i++)
+        assert_true(output(world, &frame));
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 0);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 0);
+}
+
+/* Flushes every 100 microseconds for so long; how many wait then. */
+static unsigned flush_for(struct world *world, unsigned microseconds) {
+    unsigned waiting = 0;
+    for (unsigned passed = 0; passed < microseconds; passed += 100) {
+        world->now += 100;
+        waiting = ether_flush(world->ether, world->now);
+    }
+    return waiting;
+}
+
+static void take(struct world *world, unsigned count) {
+    void *frame = NULL;
+    for (; count > 0; count--) {
+        assert_int_equal(rte_ring_dequeue(ring_of("unit_tx0"), &frame), 0);
+        rte_pktmbuf_free(frame);
+    }
+}
+
+static void a_port_that_takes_nothing_for_long_is_dead_until_it_takes_some(void **state) {
+    struct world *world = *state;
     send_numbered(world, 0, RING_FRAMES + 5);
-    while (ether_flush(world->ether) > 0)
-        assert_true(++flushes < 100000);
+    assert_int_equal(flush_for(world, TX_PATIENCE_US), 5);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 0);
+    assert_int_equal(flush_for(world, 1000), 0); /* the worker may sleep */
     assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 5);
-    assert_true(flushes > 1000);
+    /* What comes is offered once. */
+    send_numbered(world, 0, 3);
+    assert_int_equal(flush_for(world, 100), 0);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8);
+    /* It lives again. */
+    take(world, 2);
+    send_numbered(world, 0, 3);
+    assert_int_equal(flush_for(world, 100), 1);
+    assert_int_equal(flush_for(world, TX_PATIENCE_US - 1000), 1);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8);
+}
+
+static void a_slow_port_loses_what_waited_too_long_and_no_more(void **state) {
+    struct world *world = *state;
+    send_numbered(world, 0, RING_FRAMES + 50);
+    flush_for(world, 100);
+    send_numbered(world, 0, 20);
+    flush_for(world, TX_PATIENCE_US - 1000);
+    take(world, 10);
+    assert_int_equal(flush_for(world, 100), 60);
+    assert_int_equal(flush_for(world, 2000), 20);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 40);
+    /* For the others the time begins there. */
+    assert_int_equal(flush_for(world, TX_PATIENCE_US - 10000), 20);
+}
+
+static void time_in_which_the_worker_did_not_run_does_not_count(void **state) {
+    struct world *world = *state;
+    send_numbered(world, 0, RING_FRAMES + 5);
+    flush_for(world, 100);
+    for (unsigned i = 0; i < 50; i++) {
+        world->now += TX_PATIENCE_US;
+        assert_int_equal(ether_flush(world->ether, world->now), 5);
+    }
 }
 
 static unsigned woken, woken_worker;
@@ -184,15 +264,57 @@ static void a_worker_without_a_queue_sends_through_the_owner_of_one(void **state
     world->ether->wake = wake;
     woken = 0;
     ether_announce(world->ether);
-    assert_int_equal(ether_flush(world->ether), 0);
+    assert_int_equal(ether_flush(world->ether, world->now), 0);
     assert_int_equal(woken, 1);
     assert_int_equal(woken_worker, 1);
     assert_int_equal(rte_ring_count(ring_of("unit_tx1")), 0);
-    assert_int_equal(ether_flush(owner), 0);
+    assert_int_equal(ether_flush(owner, world->now), 0);
     assert_int_equal(rte_ring_count(ring_of("unit_tx1")), 3);
     for (unsigned i = 0; i < 3; i++)
         assert_true(output(world, &frame));
     ether_destroy(owner);
+}
+
+/* Worker 1 owns the queue, worker 3 has none, and each has more to send than the port takes. */
+static void workers_share_a_queue_that_is_full(void **state) {
+    struct world *world = *state;
+    struct bytes frame;
+    char error[256];
+    unsigned ours = 0, theirs = 0;
+    ether_destroy(world->ether);
+    world->ether = NULL;
+    port_close(&world->port);
+    world->config.queues = 2;
+    assert_int_equal(
+        port_open(&world->port, &world->config, 0, 4, world->mempool, error, sizeof error), 0);
+    world_reopen_ether(world, 3, 4);
+    struct ether *other = world->ether;
+    world->ether = NULL;
+    world_reopen_ether(world, 1, 4);
+    struct ether *owner = world->ether;
+    tcp_ipv4_frame(&frame, 40000, 0);
+    for (unsigned turn = 0; turn < 200; turn++) {
+        for (unsigned i = 0; i < 2; i++) {
+            world->ether = i ? other : owner;
+            input_handed_over(world, &frame);
+            struct tcp_segment segment = world->batch.segments[0];
+            while (!must_wait(world, segment.hop))
+                transmit(world, &segment.tuple, segment.hop, i);
+            ether_flush(world->ether, world->now);
+        }
+        void *sent;
+        for (unsigned i = 0; i < 32; i++)
+            if (rte_ring_dequeue(ring_of("unit_tx1"), &sent) == 0) {
+                struct rte_mbuf *mbuf = sent;
+                *(mbuf->pkt_len == 54 ? &ours : &theirs) += 1;
+                rte_pktmbuf_free(mbuf);
+            }
+    }
+    assert_true(ours + theirs > 6000);
+    assert_in_range(theirs, ours / 4, ours);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_FULL), 0);
+    world->ether = owner;
+    ether_destroy(other);
 }
 
 #define TEST(name)      cmocka_unit_test_setup_teardown(name, world_open, world_close)
@@ -208,8 +330,12 @@ int main(void) {
         TEST(the_link_is_what_was_seen_last),
         TEST(frames_wait_in_order_while_the_port_is_full),
         TEST(beyond_the_backlog_frames_are_dropped_and_counted),
-        TEST(a_port_that_takes_nothing_for_long_does_not_keep_the_worker_awake),
+        TEST(tcp_waits_while_the_backlog_is_full_and_arp_does_not),
+        TEST(a_port_that_takes_nothing_for_long_is_dead_until_it_takes_some),
+        TEST(a_slow_port_loses_what_waited_too_long_and_no_more),
+        TEST(time_in_which_the_worker_did_not_run_does_not_count),
         TEST_FOUR(a_worker_without_a_queue_sends_through_the_owner_of_one),
+        TEST_FOUR(workers_share_a_queue_that_is_full),
     };
     return cmocka_run_group_tests_name("port", tests, eal_open, eal_close);
 }

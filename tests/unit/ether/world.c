@@ -258,7 +258,7 @@ void input_handed_over(struct world *world, const struct bytes *bytes) {
 
 bool output(struct world *world, struct bytes *bytes) {
     void *frame;
-    ether_flush(world->ether);
+    ether_flush(world->ether, world->now);
     for (unsigned queue = 0; queue < world->port.queues; queue++) {
         char name[32];
         snprintf(name, sizeof name, "unit_tx%u", queue);

@@ -34,6 +34,7 @@ struct world {
     struct ether *ether;
     struct rte_mempool *mempool;
     struct ether_batch batch; /* of the last input */
+    uint64_t now;             /* microseconds; stands still unless the test moves it */
 };
 
 /* cmocka test set-up and tear-down: one worker, or worker 1 of 4. */

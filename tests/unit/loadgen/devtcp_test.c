@@ -213,7 +213,7 @@ static struct world *world_new(uint64_t seed, uint32_t to_send, uint32_t to_rece
         .ports = {PORT},
         .app_size = sizeof(struct peer),
     };
-    struct tcp_link link = {broker_frame, broker_transmit, world};
+    struct tcp_link link = {broker_frame, broker_transmit, world, NULL};
     struct tcp_app app = {broker_opened,       broker_received, broker_finished, broker_fetch,
                           broker_acknowledged, broker_closed,   broker_timer,    world};
     world->tcp = tcp_create(&config, &world->pool, &link, &app, &world->counters, world->now);

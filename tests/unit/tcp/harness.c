@@ -59,6 +59,12 @@ static bool app_opened(void *app, struct tcp_conn *conn) {
     return true;
 }
 
+static bool link_wait(void *link, uint32_t hop) {
+    struct world *world = link;
+    world->asked++;
+    return world->full_hop && hop == world->full_hop;
+}
+
 static size_t app_received(void *app, struct tcp_conn *conn, const uint8_t *data, size_t len) {
     struct world *world = app;
     struct client *client = client_of(conn);
@@ -169,7 +175,7 @@ void world_open_configured(struct world *world) {
         abort();
     world->arena = arena_init(world->state, world->memory, MEMORY, MEMORY);
     pool_init(&world->pool, world->arena);
-    struct tcp_link link = {link_frame, link_transmit, world};
+    struct tcp_link link = {link_frame, link_transmit, world, link_wait};
     struct tcp_app app = {app_opened,       app_received, app_finished, app_fetch,
                           app_acknowledged, app_closed,   app_timer,    world};
     world->tcp =
@@ -199,6 +205,7 @@ static uint64_t pool_used(const struct pool *pool) {
 uint64_t world_close(struct world *world) {
     struct tcp *tcp = world->tcp;
     world->frames = -1;
+    world->full_hop = 0;
     arena_fail_after(world->arena, 0);
     uint32_t position = 0;
     do {

@@ -53,6 +53,8 @@ struct world {
     /* link */
     int frames;           /* how many more it gives; negative: as many as asked for */
     unsigned frame_fails; /* the n-th from now on is refused, once (1 = the next); 0: none */
+    uint32_t full_hop;    /* the way to it is full; 0: none is */
+    unsigned asked;       /* so many times whether a way is full */
     unsigned sent_first, sent_count;
     struct sent *sent;
     struct sent *building;

@@ -197,6 +197,68 @@ static void without_frames_all_waits_and_nothing_is_lost(void **state) {
         assert_int_equal(conn_flight(conns[i]), 3000);
 }
 
+enum { FULL_HOP = 9 };
+
+/* `count` connections with `bytes` to send; the way of all before `open` is full. */
+static void connect_some(struct world *world, struct peer *peers, struct tcp_conn **conns,
+                         unsigned count, unsigned open, uint32_t bytes) {
+    for (unsigned i = 0; i < count; i++) {
+        peer_init(world, &peers[i], i + 1);
+        conns[i] = peer_connect(world, &peers[i], 10);
+        if (i < open)
+            conns[i]->hop = FULL_HOP;
+    }
+    for (unsigned i = 0; i < count; i++)
+        announce(world, conns[i], bytes);
+    world->full_hop = FULL_HOP;
+}
+
+static void a_connection_whose_way_is_full_waits_and_others_go_on(void **state) {
+    struct world *world = *state;
+    struct peer peers[3];
+    struct tcp_conn *conns[3];
+    connect_some(world, peers, conns, 3, 2, 3000);
+    assert_true(tcp_output(world->tcp, world->now, 64));
+    assert_int_equal(conn_flight(conns[0]), 0);
+    assert_int_equal(conn_flight(conns[1]), 0);
+    assert_int_equal(conn_flight(conns[2]), 3000);
+    world->full_hop = 0;
+    world_output(world);
+    assert_int_equal(conn_flight(conns[0]), 3000);
+    assert_int_equal(conn_flight(conns[1]), 3000);
+    assert_int_equal(world_count(world, COUNTER_TCP_RETRANSMISSIONS), 0);
+}
+
+static void when_many_wait_output_stops_and_all_have_their_turn_later(void **state) {
+    enum { MANY = 20 };
+    struct world *world = *state;
+    struct peer peers[MANY];
+    struct tcp_conn *conns[MANY];
+    connect_some(world, peers, conns, MANY, MANY - 1, 100);
+    world->asked = 0;
+    assert_false(tcp_output(world->tcp, world->now, 64));
+    assert_in_range(world->asked, 1, MANY / 2);
+    assert_in_range(tcp_next_timer(world->tcp), world->now + 1, world->now + 1000);
+    /* Those who wait take turns, so the one with a free way is not behind them for ever. */
+    for (unsigned i = 0; i < MANY; i++)
+        tcp_output(world->tcp, world->now, 64);
+    assert_int_equal(conn_flight(conns[MANY - 1]), 100);
+    world->full_hop = 0;
+    world_output(world);
+    for (unsigned i = 0; i < MANY; i++)
+        assert_int_equal(conn_flight(conns[i]), 100);
+}
+
+static void a_full_way_keeps_no_dead_connection(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected(world, &peer);
+    conn->hop = world->full_hop = FULL_HOP;
+    peer_send(world, &peer, (struct by_hand){.flags = TCP_RST});
+    tcp_output(world->tcp, world->now, 64);
+    assert_int_equal(world->closed, 1);
+}
+
 static void a_reset_waits_for_a_frame_too(void **state) {
     struct world *world = *state;
     struct peer peer;
@@ -293,6 +355,9 @@ int main(void) {
         in_world(a_shrinking_window_stops_new_data_only),
         in_world(an_old_segment_does_not_set_the_window),
         in_world(without_frames_all_waits_and_nothing_is_lost),
+        in_world(a_connection_whose_way_is_full_waits_and_others_go_on),
+        in_world(when_many_wait_output_stops_and_all_have_their_turn_later),
+        in_world(a_full_way_keeps_no_dead_connection),
         in_world(a_reset_waits_for_a_frame_too),
         in_world(without_memory_data_waits_and_is_sent_later),
         in_world(connections_share_the_budget),
