@@ -1,10 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A wire that loses frames. It creates the TAP interface OUTER, for the kernel's side of the
- * conversation, and carries frames between it and the existing interface INNER, the broker's, in
- * both directions; a share of them, chosen by a seeded generator, is dropped.
+ * A wire that loses and delays frames. It creates the TAP interface OUTER, for the devices' side of
+ * the conversation, and carries frames in both directions between it and the server's side: an
+ * existing interface (--inner, which must have no address and no ARP: only raw frames pass it) or
+ * a second TAP that it creates (--inner-tap). What happens to a frame, in this order:
  *
- * INNER must have no address and no ARP: only raw frames pass it.
+ *   --queue KIB     so much may wait for the link (with --rate); what comes beyond is dropped
+ *   --rate MBIT     the link takes so many megabits a second; 0: any number
+ *   --loss PERCENT  a share, chosen by a generator with a --seed, is lost
+ *   --delay MS      all arrive so much later
+ *   --jitter MS     and each up to so much later than that, so that they overtake each other
+ *
+ * There is one link, or with --links one for each IPv4 address of the devices' side; then frames of
+ * the address --clean, and those that are not IPv4, pass at once and unharmed. With --held nothing
+ * is lost before SIGUSR1. In each direction the rate is that of the link.
  *
  * Runs until SIGTERM, then prints one JSON object with what it carried and dropped.
  */
@@ -25,22 +34,64 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { FRAME_MAX = 65536, SOCKET_BUFFER = 4 << 20 };
+enum { FRAME_MAX = 65536, SOCKET_BUFFER = 4 << 20, LINKS = 1 << 16, ETHER_BYTES = 14 };
 
-static volatile sig_atomic_t stopped;
+static struct {
+    double loss;            /* 0 to 1 */
+    uint64_t delay, jitter; /* nanoseconds */
+    double rate;            /* nanoseconds a byte; 0 = none */
+    uint64_t queue;         /* bytes */
+    bool links;
+    uint32_t clean; /* network order */
+} options = {.queue = 1 << 20};
+
+struct direction {
+    int from, to;
+    unsigned address_at; /* where a device's IPv4 address stands in a frame */
+    uint64_t carried, dropped, overflowed;
+    uint64_t free_at[LINKS]; /* when the link has sent all that waits for it */
+};
+
+/* A frame under way. */
+struct frame {
+    uint64_t due, number;
+    struct direction *direction;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static volatile sig_atomic_t stopped, held;
 static uint64_t generator;
+static struct direction out = {.address_at = ETHER_BYTES + 12},
+                        in = {.address_at = ETHER_BYTES + 16};
+/* Those under way, the one that is due first on top of a heap. */
+static struct frame **heap;
+static size_t heap_count, heap_room;
 
 static void stop(int signal) {
     (void)signal;
     stopped = 1;
 }
 
+static void begin(int signal) {
+    (void)signal;
+    held = 0;
+}
+
 static void fatal(const char *what) {
     fprintf(stderr, "lossy: %s: %s\n", what, strerror(errno));
     exit(1);
+}
+
+static uint64_t nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 /* Between 0 and 1 (splitmix64). */
@@ -76,65 +127,194 @@ static int open_raw(const char *name) {
     return fd;
 }
 
-struct direction {
-    int from, to;
-    uint64_t carried, dropped;
-};
+/* --- frames under way ------------------------------------------------------------------------ */
 
-static void carry(struct direction *direction, double loss) {
-    static uint8_t frame[FRAME_MAX];
+static bool before(const struct frame *a, const struct frame *b) {
+    return a->due != b->due ? a->due < b->due : a->number < b->number;
+}
+
+static void push(struct frame *frame) {
+    if (heap_count == heap_room) {
+        heap_room = heap_room ? 2 * heap_room : 1024;
+        heap = realloc(heap, heap_room * sizeof(struct frame *));
+        if (heap == NULL)
+            fatal("memory");
+    }
+    size_t at = heap_count++;
+    for (; at && before(frame, heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = frame;
+}
+
+static struct frame *pop(void) {
+    struct frame *top = heap[0], *last = heap[--heap_count];
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < heap_count; at = child) {
+        if (child + 1 < heap_count && before(heap[child + 1], heap[child]))
+            child++;
+        if (before(last, heap[child]))
+            break;
+        heap[at] = heap[child];
+    }
+    heap[at] = last;
+    return top;
+}
+
+static void deliver(struct direction *direction, const uint8_t *bytes, size_t len) {
+    if (write(direction->to, bytes, len) == (ssize_t)len)
+        direction->carried++;
+    else
+        direction->dropped++;
+}
+
+static void deliver_due(uint64_t now) {
+    while (heap_count && heap[0]->due <= now) {
+        struct frame *frame = pop();
+        deliver(frame->direction, frame->bytes, frame->len);
+        free(frame);
+    }
+}
+
+/* The link of a frame; -1: none, it passes unharmed. */
+static int link_of(const struct direction *direction, const uint8_t *bytes, size_t len) {
+    uint32_t address;
+    if (!options.links)
+        return 0;
+    if (len < direction->address_at + sizeof address || bytes[12] != 8 || bytes[13] != 0)
+        return -1;
+    memcpy(&address, bytes + direction->address_at, sizeof address);
+    return address == options.clean ? -1 : (int)(ntohl(address) % LINKS);
+}
+
+static void carry(struct direction *direction, const uint8_t *bytes, size_t len, uint64_t now) {
+    static uint64_t number;
+    int link = link_of(direction, bytes, len);
+    if (link < 0) {
+        deliver(direction, bytes, len);
+        return;
+    }
+    uint64_t due = now;
+    if (options.rate > 0) {
+        uint64_t *free_at = &direction->free_at[link];
+        if (*free_at > now && (double)(*free_at - now) > (double)options.queue * options.rate) {
+            direction->overflowed++;
+            return;
+        }
+        due = (*free_at > now ? *free_at : now) + (uint64_t)((double)len * options.rate);
+        *free_at = due;
+    }
+    if (random_share() < options.loss && !held) {
+        direction->dropped++;
+        return;
+    }
+    due += options.delay + (uint64_t)((double)options.jitter * random_share());
+    if (due == now) {
+        deliver(direction, bytes, len);
+        return;
+    }
+    struct frame *frame = malloc(sizeof *frame + len);
+    if (frame == NULL)
+        fatal("memory");
+    *frame = (struct frame){.due = due, .number = number++, .direction = direction, .len = len};
+    memcpy(frame->bytes, bytes, len);
+    push(frame);
+}
+
+static void take(struct direction *direction) {
+    static uint8_t bytes[FRAME_MAX];
+    uint64_t now = nanoseconds();
     for (int i = 0; i < 64; i++) {
-        ssize_t n = read(direction->from, frame, sizeof frame);
+        ssize_t n = read(direction->from, bytes, sizeof bytes);
         if (n <= 0)
             return;
-        if (random_share() < loss)
-            direction->dropped++;
-        else if (write(direction->to, frame, (size_t)n) == n)
-            direction->carried++;
-        else
-            direction->dropped++;
+        carry(direction, bytes, (size_t)n, now);
     }
+}
+
+static void run(void) {
+    while (!stopped) {
+        struct pollfd fds[] = {{.fd = out.from, .events = POLLIN},
+                               {.fd = in.from, .events = POLLIN}};
+        uint64_t now = nanoseconds();
+        uint64_t wait = heap_count && heap[0]->due > now ? heap[0]->due - now : 0;
+        struct timespec timeout = {.tv_sec = (time_t)(wait / 1000000000u),
+                                   .tv_nsec = (long)(wait % 1000000000u)};
+        if (ppoll(fds, 2, heap_count ? &timeout : NULL, NULL) < 0)
+            continue;
+        if (fds[0].revents != 0)
+            take(&out);
+        if (fds[1].revents != 0)
+            take(&in);
+        deliver_due(nanoseconds());
+    }
+}
+
+static void report(const char *name, const struct direction *direction, const char *end) {
+    printf("\"%s\": {\"carried\": %" PRIu64 ", \"dropped\": %" PRIu64 ", \"overflowed\": %" PRIu64
+           "}%s",
+           name, direction->carried, direction->dropped, direction->overflowed, end);
+}
+
+static void usage(void) {
+    fprintf(stderr,
+            "usage: lossy --outer TAP {--inner INTERFACE | --inner-tap TAP} --loss PERCENT\n"
+            "             [--delay MS] [--jitter MS] [--rate MBIT] [--queue KIB]\n"
+            "             [--links] [--clean ADDRESS] [--held] [--seed N]\n");
+    exit(2);
 }
 
 int main(int argc, char **argv) {
     static const struct option known[] = {
-        {"outer", 1, NULL, 'o'}, {"inner", 1, NULL, 'i'}, {"loss", 1, NULL, 'l'},
-        {"seed", 1, NULL, 's'},  {NULL, 0, NULL, 0},
+        {"outer", 1, NULL, 'o'}, {"inner", 1, NULL, 'i'}, {"inner-tap", 1, NULL, 'I'},
+        {"loss", 1, NULL, 'l'},  {"delay", 1, NULL, 'd'}, {"jitter", 1, NULL, 'j'},
+        {"rate", 1, NULL, 'r'},  {"queue", 1, NULL, 'q'}, {"links", 0, NULL, 'L'},
+        {"clean", 1, NULL, 'c'}, {"held", 0, NULL, 'h'},  {"seed", 1, NULL, 's'},
+        {NULL, 0, NULL, 0},
     };
-    const char *outer = NULL, *inner = NULL;
-    double loss = 0;
-    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;)
+    const char *outer = NULL, *inner = NULL, *inner_tap = NULL;
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        double value = optarg ? strtod(optarg, NULL) : 0;
         if (option == 'o')
             outer = optarg;
         else if (option == 'i')
             inner = optarg;
+        else if (option == 'I')
+            inner_tap = optarg;
         else if (option == 'l')
-            loss = strtod(optarg, NULL) / 100;
+            options.loss = value / 100;
+        else if (option == 'd')
+            options.delay = (uint64_t)(value * 1e6);
+        else if (option == 'j')
+            options.jitter = (uint64_t)(value * 1e6);
+        else if (option == 'r')
+            options.rate = value > 0 ? 8000 / value : 0;
+        else if (option == 'q')
+            options.queue = (uint64_t)(value * 1024);
+        else if (option == 'L')
+            options.links = true;
+        else if (option == 'c' && inet_pton(AF_INET, optarg, &options.clean) == 1)
+            continue;
+        else if (option == 'h')
+            held = 1;
         else if (option == 's')
             generator = strtoull(optarg, NULL, 0);
         else
-            return 2;
-    if (outer == NULL || inner == NULL || loss < 0 || loss > 1) {
-        fprintf(stderr, "usage: lossy --outer TAP --inner INTERFACE --loss PERCENT [--seed N]\n");
-        return 2;
+            usage();
     }
-    struct sigaction action = {.sa_handler = stop};
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
+    if (outer == NULL || !inner == !inner_tap || options.loss < 0 || options.loss > 1)
+        usage();
+    struct sigaction ends = {.sa_handler = stop}, begins = {.sa_handler = begin};
+    sigaction(SIGTERM, &ends, NULL);
+    sigaction(SIGINT, &ends, NULL);
+    sigaction(SIGUSR1, &begins, NULL);
+    prctl(PR_SET_TIMERSLACK, 1);
 
-    int tap = open_tap(outer), raw = open_raw(inner);
-    struct direction out = {.from = tap, .to = raw}, in = {.from = raw, .to = tap};
-    while (!stopped) {
-        struct pollfd fds[] = {{.fd = tap, .events = POLLIN}, {.fd = raw, .events = POLLIN}};
-        if (poll(fds, 2, -1) < 0)
-            continue;
-        if (fds[0].revents != 0)
-            carry(&out, loss);
-        if (fds[1].revents != 0)
-            carry(&in, loss);
-    }
-    printf("{\"to_broker\": {\"carried\": %" PRIu64 ", \"dropped\": %" PRIu64
-           "}, \"from_broker\": {\"carried\": %" PRIu64 ", \"dropped\": %" PRIu64 "}}\n",
-           out.carried, out.dropped, in.carried, in.dropped);
+    int tap = open_tap(outer), server = inner ? open_raw(inner) : open_tap(inner_tap);
+    out.from = in.to = tap;
+    out.to = in.from = server;
+    run();
+    printf("{");
+    report("to_broker", &out, ", ");
+    report("from_broker", &in, "}\n");
     return 0;
 }

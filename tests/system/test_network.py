@@ -2,18 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The broker as a station on the network: what lies under MQTT."""
 
-import contextlib
 import json
 import os
-import signal
 import socket
-import subprocess
 import time
 import unittest
 
 import broker
 import wire
-from broker import ADDRESS, ADDRESS6, HOST, HOST6, Broker, options, run
+from broker import ADDRESS, ADDRESS6, HOST, Broker, options, run
+from lossy import LossyBroker
 
 
 class Station(broker.Case):
@@ -150,40 +148,9 @@ class Interface(unittest.TestCase):
             broker.wait_for("workers at rest", rests)
 
 
-class LossyBroker(Broker):
-    """Between its interface and this side there is lossy.c, which drops frames both ways."""
-
-    loss, seed = 1.0, 20240229
-
-    def prepare_interface(self):
-        with contextlib.suppress(OSError), \
-                open(f"/proc/sys/net/ipv6/conf/{self.interface}/disable_ipv6", "w") as switch:
-            switch.write("1")
-        run("ip", "link", "set", "dev", self.interface, "arp", "off", "up")
-        self.lossy = subprocess.Popen(
-            [os.path.join(options.binaries, "tests/system/lossy"), "--outer", "lossy0", "--inner",
-             self.interface, "--loss", str(self.loss), "--seed", str(self.seed)],
-            stdout=subprocess.PIPE, text=True, preexec_fn=broker.die_with_parent)
-        broker.wait_for("lossy0", lambda: run("ip", "link", "show", "dev", "lossy0",
-                                              check=False).returncode == 0)
-        run("ip", "link", "set", "dev", "lossy0", "up")
-        run("ip", "address", "add", f"{HOST}/24", "dev", "lossy0")
-        run("ip", "address", "add", f"{HOST6}/64", "dev", "lossy0", "nodad")
-
-    def report(self):
-        self.lossy.send_signal(signal.SIGTERM)
-        output, _ = self.lossy.communicate(timeout=10)
-        return json.loads(output)
-
-    def stop(self, expect=0):
-        self.lossy.kill()
-        self.lossy.communicate()
-        return super().stop(expect)
-
-
 class Loss(unittest.TestCase):
     def test_nothing_is_lost_over_a_wire_that_loses_one_frame_in_a_hundred_both_ways(self):
-        with LossyBroker() as lossy:
+        with LossyBroker("--loss", "1", "--seed", "20240229") as lossy:
             messages = 100 if options.slow else 300
             for qos in (1, 2):
                 result = json.loads(run(
