@@ -21,12 +21,14 @@ Builds a release in build-bench and prints one table:
   scale        devices held idle by tools/loadgen, as many as asked for: bytes, connects, longest turn
   crowd        cycles a message when each goes through another of so many connections
   attack       what a SYN flood does to clients that work
+  lossy        throughput and times over links that lose and delay frames, against mosquitto on the
+               TCP of this machine's kernel over the same links
 
   --only NAME      only that part; may be repeated
   --filter REGEX   of the micro benchmarks only those
   --idle N         idle devices of the part idle (default 50000, with --quick 5000; at most 60000)
   --devices N      devices of scale and crowd (default 100000; 1 GiB holds about two million)
-  --results FILE   append the whole results of line, scale and crowd, a JSON object a line
+  --results FILE   append the whole results of line, scale, crowd and lossy, a JSON object a line
   --quick          short runs, to see that it works: not figures to quote
   --no-install     install nothing
   --install-only   install, then stop
@@ -40,6 +42,7 @@ parts=()
 micro=()
 measure=()
 line=()
+lossy=()
 given=("$@")
 value() {
     [ -n "${2-}" ] || usage_error "$1 needs a value"
@@ -53,8 +56,8 @@ while [ $# -gt 0 ]; do
     --no-install) install=no ;;
     --install-only) install_only=yes ;;
     --only)
-        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale|crowd|attack)$ ]] ||
-            usage_error "--only micro, end-to-end, idle, line, scale, crowd or attack"
+        [[ ${2-} =~ ^(micro|end-to-end|idle|line|scale|crowd|attack|lossy)$ ]] ||
+            usage_error "--only micro, end-to-end, idle, line, scale, crowd, attack or lossy"
         parts+=("$2")
         shift
         ;;
@@ -70,27 +73,36 @@ while [ $# -gt 0 ]; do
         measure+=(--idle "$2")
         shift
         ;;
-    --devices | --results)
+    --devices)
         value "${@:1:2}"
         line+=("$1" "$2")
+        shift
+        ;;
+    --results)
+        value "${@:1:2}"
+        line+=("$1" "$2")
+        lossy+=("$1" "$2")
         shift
         ;;
     --quick)
         micro+=(--benchmark_min_time=0.01)
         measure+=(--quick)
         line+=(--quick)
+        lossy+=(--quick)
         ;;
     *) usage_error "unknown argument $1" ;;
     esac
     shift
 done
-[ ${#parts[@]} -gt 0 ] || parts=(micro line scale crowd end-to-end idle attack)
+[ ${#parts[@]} -gt 0 ] || parts=(micro line scale crowd end-to-end idle attack lossy)
 
 cd "$root"
 require_root "${given[@]}"
 if [ "$install" = yes ]; then
-    install_packages "${build_packages[@]}" "${run_packages[@]}" \
-        libbenchmark-dev libcmocka-dev libmosquitto-dev python3-paho-mqtt
+    packages=("${build_packages[@]}" "${run_packages[@]}"
+        libbenchmark-dev libcmocka-dev libmosquitto-dev python3-paho-mqtt)
+    [[ " ${parts[*]} " != *" lossy "* ]] || packages+=(mosquitto)
+    install_packages "${packages[@]}"
 else
     require_build_tools
 fi
@@ -99,13 +111,7 @@ require_tun
 say "building in build-bench"
 configure build-bench --buildtype=release -Dtests=true -Dbench=true
 compile build-bench linemqd ctl loadgen bench/micro/bench_micro tests/system/fleet \
-    tests/system/attack
-compile build-bench linemqd ctl bench/micro/bench_micro tests/system/fleet
-if [[ " ${parts[*]} " = *" micro "* ]] && [ ${#micro[@]} -gt 0 ] &&
-    [ -z "$(build-bench/bench/micro/bench_micro --benchmark_list_tests "${micro[@]}" 2>/dev/null)" ]; then
-    die "--filter: no micro benchmark is so named; build-bench/bench/micro/bench_micro" \
-        "--benchmark_list_tests shows which there are"
-fi
+    tests/system/attack tests/system/lossy bench/flows
 
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-bench.XXXXXX")
 trap 'rm -f "$results" "$results.rows"' EXIT
@@ -117,6 +123,8 @@ for part in "${parts[@]}"; do
     elif [[ $part =~ ^(line|scale|crowd)$ ]]; then
         /usr/bin/python3 bench/line.py --binaries build-bench "${line[@]}" "$part" \
             >>"$results.rows"
+    elif [ "$part" = lossy ]; then
+        /usr/bin/python3 bench/lossy.py --binaries build-bench "${lossy[@]}" >>"$results.rows"
     else
         /usr/bin/python3 bench/measure.py --binaries build-bench "${measure[@]}" "$part" \
             >>"$results.rows"
