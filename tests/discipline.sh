@@ -62,6 +62,8 @@ set_up='
     router_destroy free
     routes_create aligned_alloc free
     routes_destroy free
+    traces_init calloc
+    traces_fini free
     tcp_create calloc free malloc
     tcp_destroy free
     interests_init
