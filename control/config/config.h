@@ -94,7 +94,7 @@ struct config {
         bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     } tcp;
     struct {
-        uint32_t packet_size, topic_length, topic_levels, client_id_length, subscriptions;
+        uint32_t packet_size, topic_length, topic_levels, client_id_length, subscriptions, filters;
         uint32_t inflight, queued, queued_bytes, send_queue_bytes, qos2_received;
         uint32_t connect_timeout_ms, packet_timeout_ms;
         uint32_t keep_alive_max;

@@ -200,6 +200,8 @@ static const struct key mqtt_keys[] = {
          "Accept clients without an identifier, which are given one (clean sessions only)."),
     NUMBER(mqtt, subscriptions, "1000", 1, 1000000, NULL,
            "Subscriptions of one client; more are refused in SUBACK."),
+    NUMBER(mqtt, filters, "4096", 1, 65535, NULL,
+           "Topic filters of one SUBSCRIBE or UNSUBSCRIBE; more close the connection. Of one client's, about 4000 may be on their way into force at a time; SUBACK refuses the rest."),
     {.name = "refuse_subscriptions", .type = VALUE_TEXTS, .preset = "[]", .max = 65535,
      .text = "Topic filters that SUBACK refuses, compared as they are written.",
      .offset = offsetof(struct config, mqtt.refuse_subscriptions),

@@ -180,7 +180,7 @@
     X(MQTT_LIMIT_CLIENT_ID, "mqtt.limit_client_id", DROP, "Connections refused: client identifier longer than client_id_length.") \
     X(MQTT_LIMIT_FILTER, "mqtt.limit_filter", DROP, "Filters refused in SUBACK: longer than topic_length or deeper than topic_levels.") \
     X(MQTT_LIMIT_SUBSCRIPTIONS, "mqtt.limit_subscriptions", DROP, "Filters refused in SUBACK: the client has as many subscriptions as it may have.") \
-    X(MQTT_LIMIT_FILTERS, "mqtt.limit_filters", DROP, "Connections closed: too many filters in one packet.") \
+    X(MQTT_LIMIT_FILTERS, "mqtt.limit_filters", DROP, "Connections closed: more than filters in one SUBSCRIBE or UNSUBSCRIBE.") \
     X(MQTT_LIMIT_QOS2_RECEIVED, "mqtt.limit_qos2_received", DROP, "Connections closed: more than qos2_received QoS 2 messages without PUBREL.") \
     X(MQTT_LIMIT_PARTIAL, "mqtt.limit_partial", DROP, "Connections closed: half packets held all of partial_memory_mib, or more than short memory has for them, and theirs had waited longest.") \
     X(MQTT_LIMIT_SEND_QUEUE, "mqtt.limit_send_queue", DROP, "QoS 0 messages dropped: the send queue of the subscriber was full.") \

@@ -4,9 +4,9 @@
 /* How many there are; 0 and *handled: the connection has ended. */
 static unsigned count_filters(struct mqtt *mqtt, struct connection *connection,
                               struct filter_reader reader, bool with_qos, enum handled *handled) {
-    unsigned n = 0;
+    unsigned n = 0, max = mqtt->config.limits.filters;
 
-    while (reader.left > 0 && n <= FILTERS_MAX) {
+    while (reader.left > 0 && n <= max) {
         struct filter_view view;
         enum codec_result result = decode_filter(&reader, with_qos, &view);
 
@@ -22,7 +22,7 @@ static unsigned count_filters(struct mqtt *mqtt, struct connection *connection,
     }
     if (n == 0) /* MQTT-3.8.3-3, 3.10.3-2 */
         *handled = handle_violation(mqtt, connection, COUNTER_MQTT_NO_FILTERS);
-    if (n > FILTERS_MAX) {
+    if (n > max) {
         *handled = handle_violation(mqtt, connection, COUNTER_MQTT_LIMIT_FILTERS);
         return 0;
     }

@@ -8,7 +8,7 @@
 
 #include "dataplane/mqtt/handlers.h"
 
-enum { FILTERS_MAX = 4096 }; /* in one packet */
+enum { FILTERS_MAX = 65535 }; /* in one packet, whatever limits.filters says */
 
 struct filters {
     struct filter *list; /* from the pool; `code` is SUBACK_FAILURE where refused, else the QoS */

@@ -11,6 +11,7 @@ struct mqtt_limits {
     uint32_t topic_levels;
     uint32_t client_id_length; /* bytes */
     uint32_t subscriptions;    /* of one client */
+    uint32_t filters;          /* of one SUBSCRIBE or UNSUBSCRIBE, at most 65535 */
     uint32_t inflight;     /* QoS 1 and 2 messages sent and not yet acknowledged, of a session */
     uint32_t queued;       /* messages waiting behind those, of a session */
     uint32_t queued_bytes; /* their bytes */

@@ -261,6 +261,29 @@ class Malformed(broker.Case):
         self.witness_is_well()
 
 
+class ManyFilters(broker.Case):
+    settings = {"mqtt": {"filters": 20000, "subscriptions": 20000}}
+
+    def test_one_subscribe_may_have_as_many_filters_as_configured(self):
+        for clean in (True, False):
+            with self.subTest(clean=clean):
+                connection = self.wire()
+                connection.connect("many", clean=clean)
+                codes = connection.subscribe(*((f"many/{i}", 0) for i in range(20000)))
+                granted = codes.count(0)
+                self.assertEqual((len(codes), granted + codes.count(0x80)), (20000, 20000))
+                self.assertGreaterEqual(granted, 4000)
+                broker.wait_for("room for one more",
+                                lambda: connection.subscribe(("many/19999", 0)) == [0])
+                for i in (0, granted - 1, 19999):
+                    connection.send(wire.publish(f"many/{i}", "there"))
+                    self.assertEqual(connection.receive(wire.PUBLISH).topic, f"many/{i}")
+                connection.send(wire.subscribe(*((f"many/{i}", 0) for i in range(20001))))
+                self.assertTrue(connection.closed())
+                with self.wire() as again:
+                    again.connect("many")
+
+
 class ShortMemory(broker.Case):
     """Half packets that would fill the memory of every worker many times over."""
 

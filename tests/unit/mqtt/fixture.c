@@ -22,6 +22,7 @@ int fixture_prepare(void **state) {
                                                .topic_levels = 16,
                                                .client_id_length = 64,
                                                .subscriptions = 100,
+                                               .filters = 4096,
                                                .inflight = 10,
                                                .queued = 20,
                                                .queued_bytes = 100000,

@@ -132,6 +132,24 @@ static void unsubscribing_ends_exactly_the_filters_named(void **state) {
     expect_publish(client, "a/b", "y", 0);
 }
 
+static void as_many_filters_as_configured_are_answered(void **state) {
+    struct peer *client;
+
+    f.config.limits.filters = 10000;
+    f.config.limits.packet_size = 1 << 20;
+    fixture_start();
+    client = connected_client("a");
+    send_many(client, 1, "f", 10000);
+    settle();
+    assert_int_equal(client->got_len, 1 + 2 + 2 + 10000);
+    assert_int_equal(client->got[5], 1);
+    assert_int_equal(client->got[client->got_len - 1], 0x80); /* more subscriptions than allowed */
+    client->got_len = 0;
+    send_many(client, 1, "f", 10001);
+    expect_closed(client);
+    assert_int_equal(counter(COUNTER_MQTT_LIMIT_FILTERS), 1);
+}
+
 static void a_packet_with_too_many_filters_closes(void **state) {
     f.config.limits.packet_size = 1 << 20;
     fixture_start();
@@ -239,6 +257,7 @@ static void malformed_subscriptions_close(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        PREPARED_TEST(as_many_filters_as_configured_are_answered),
         FIXTURE_TEST(suback_has_a_code_for_each_filter_in_order),
         PREPARED_TEST(a_refused_filter_is_told_and_the_others_are_in_force),
         FIXTURE_TEST(filters_beyond_the_limits_are_refused_alone),

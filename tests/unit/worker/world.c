@@ -41,6 +41,7 @@ struct worker_config world_worker_config(struct world *world, unsigned self, boo
                             .topic_levels = 16,
                             .client_id_length = 64,
                             .subscriptions = 100,
+                            .filters = 100,
                             .inflight = 10,
                             .queued = 20,
                             .queued_bytes = 100000,
