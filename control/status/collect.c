@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <jemalloc/jemalloc.h>
+
 #include "control/registry.h"
 #include "control/sessions/shard.h"
 #include "control/status/sys.h"
@@ -30,6 +32,14 @@ static uint64_t dropped(const struct registry *registry) {
     return sum;
 }
 
+static uint64_t heap_allocated(void) {
+    uint64_t epoch = 1; /* writing it makes jemalloc count again */
+    size_t allocated = 0, size = sizeof epoch;
+    mallctl("epoch", &epoch, &size, &epoch, size);
+    size = sizeof allocated;
+    return mallctl("stats.allocated", &allocated, &size, NULL, 0) == 0 ? allocated : 0;
+}
+
 void sys_collect(void *argument, uint64_t wall_clock, struct sys_figures *figures) {
     const struct registry *registry = argument;
     *figures = (struct sys_figures){
@@ -49,8 +59,12 @@ void sys_collect(void *argument, uint64_t wall_clock, struct sys_figures *figure
         .sockets = registry_counter(registry, COUNTER_TCP_ACCEPTED),
         .connects = registry_counter(registry, COUNTER_CONTROL_CONNECTS),
     };
-    for (unsigned i = 0; i < registry->workers; i++)
-        figures->subscriptions += gauge(&worker_gauges(registry->worker[i])->subscriptions);
+    figures->memory = heap_allocated();
+    for (unsigned i = 0; i < registry->workers; i++) {
+        const struct worker_gauges *gauges = worker_gauges(registry->worker[i]);
+        figures->subscriptions += gauge(&gauges->subscriptions);
+        figures->memory += gauge(&gauges->memory_used);
+    }
     for (unsigned i = 0; i < registry->shards; i++) {
         const struct shard_gauges *gauges = shard_gauges(registry->shard[i]);
         uint64_t clients = gauge(&gauges->clients), connected = gauge(&gauges->connected);
@@ -58,6 +72,7 @@ void sys_collect(void *argument, uint64_t wall_clock, struct sys_figures *figure
         figures->disconnected += clients > connected ? clients - connected : 0;
         figures->subscriptions += gauge(&gauges->subscriptions);
         figures->retained += gauge(&gauges->retained);
+        figures->memory += gauge(&gauges->memory_used);
         figures->stored_bytes += gauge(&gauges->retained_bytes);
         figures->stored +=
             gauge(&gauges->retained) + gauge(&gauges->queued) + gauge(&gauges->inflight);

@@ -37,6 +37,7 @@ static const struct {
     {"bytes/sent", FIGURE(bytes_out)},
     {"retained messages/count", FIGURE(retained)},
     {"subscriptions/count", FIGURE(subscriptions)},
+    {"heap/current", FIGURE(memory)},
 };
 
 /* Moving averages, per minute. */
@@ -63,7 +64,7 @@ static const struct {
 enum {
     VALUES = sizeof values / sizeof values[0],
     LOADS = sizeof loads / sizeof loads[0],
-    MORE = 4, /* version, uptime, clients/total, clients/maximum */
+    MORE = 5, /* version, uptime, clients/total, clients/maximum, heap/maximum */
     TOPICS = MORE + VALUES + LOADS * SPANS,
 };
 
@@ -71,8 +72,8 @@ struct sys {
     struct router *router;
     void (*collect)(void *argument, uint64_t wall_clock, struct sys_figures *figures);
     void *argument;
-    uint64_t interval, next; /* microseconds; 0: has not begun */
-    uint64_t maximum;        /* clients */
+    uint64_t interval, next;                  /* microseconds; 0: has not begun */
+    uint64_t clients_maximum, memory_maximum; /* of those seen at an interval */
     uint64_t last_time;
     struct sys_figures last;
     double averages[LOADS][SPANS];
@@ -156,13 +157,17 @@ void sys_turn(struct sys *sys, uint64_t now, uint64_t wall_clock) {
     sys->next = now + sys->interval;
     sys->collect(sys->argument, wall_clock, &figures);
     uint64_t total = figures.connected + figures.disconnected;
-    sys->maximum = figures.connected > sys->maximum ? figures.connected : sys->maximum;
+    if (figures.connected > sys->clients_maximum)
+        sys->clients_maximum = figures.connected;
+    if (figures.memory > sys->memory_maximum)
+        sys->memory_maximum = figures.memory;
     snprintf(text, sizeof text, "LineMQ %s", figures.version);
     publish(sys, index++, wall_clock, "$SYS/broker/version", text);
     snprintf(text, sizeof text, "%" PRIu64 " seconds", figures.uptime);
     publish(sys, index++, wall_clock, "$SYS/broker/uptime", text);
     publish_number(sys, index++, wall_clock, "clients/total", total);
-    publish_number(sys, index++, wall_clock, "clients/maximum", sys->maximum);
+    publish_number(sys, index++, wall_clock, "clients/maximum", sys->clients_maximum);
+    publish_number(sys, index++, wall_clock, "heap/maximum", sys->memory_maximum);
     for (unsigned i = 0; i < VALUES; i++) {
         publish_number(sys, index++, wall_clock, values[i].name,
                        figure(&figures, values[i].figure));

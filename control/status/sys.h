@@ -27,6 +27,10 @@ struct sys_figures {
     uint64_t stored, stored_bytes; /* now: messages kept, queued ones included */
     uint64_t retained;             /* now */
     uint64_t subscriptions;        /* now */
+    /* now, bytes: what the C library's heap has handed out (jemalloc's stats.allocated), and what
+     * workers and shards use of their arenas: connections, sessions, queues, messages, topics. Not
+     * the packet buffers and what else DPDK keeps, which is set aside once at start. */
+    uint64_t memory;
 };
 
 /* `interval` in seconds, not 0. NULL: no memory. */

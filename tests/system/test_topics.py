@@ -75,7 +75,8 @@ class Filters(broker.Case):
                   "$SYS/broker/clients/total", "$SYS/broker/messages/received",
                   "$SYS/broker/messages/sent", "$SYS/broker/publish/messages/received",
                   "$SYS/broker/subscriptions/count", "$SYS/broker/retained messages/count",
-                  "$SYS/broker/bytes/received"}
+                  "$SYS/broker/bytes/received", "$SYS/broker/heap/current",
+                  "$SYS/broker/heap/maximum"}
         values = {}
         while wanted - values.keys() or int(values["$SYS/broker/clients/connected"]) < 1:
             message, = subscriber.receive()

@@ -350,6 +350,45 @@ static unsigned sys_published(const char *topic, const char *payload) {
     return count;
 }
 
+/* The last one published there. */
+static uint64_t sys_number(const char *topic) {
+    struct desk *desk = &world.workers[0];
+    for (unsigned i = desk->count; i-- > 0;) {
+        const struct message *message = desk->mails[i].publish.message;
+        if (desk->mails[i].type == MAIL_PUBLISH && message->topic_len == strlen(topic) &&
+            memcmp(message_topic(message), topic, message->topic_len) == 0) {
+            char text[24] = "";
+            memcpy(text, message_payload(message), message->payload_len);
+            return strtoull(text, NULL, 10);
+        }
+    }
+    fail_msg("nothing published at %s", topic);
+    return 0;
+}
+
+static void sys_tells_the_memory_in_use_and_the_most_of_it(void **state) {
+    world.config->control.sys_interval = 10;
+    world_open(&world, 1);
+    world_settle(&world);
+    change(0, ROUTE_PREFIX, topic_prefix_hash((const uint8_t *)"$SYS", 4), true, 0);
+    world_settle(&world);
+    void *span = arena_span_alloc(world.shard[0]->arena, 8); /* 16 MiB */
+    assert_non_null(span);
+    world_settle(&world); /* it tells what was at the end of the turn before */
+    world.now += 10000000;
+    world_settle(&world);
+    uint64_t most = sys_number("$SYS/broker/heap/current");
+    assert_true(most > shard_gauges(world.shard[0])->memory_used); /* the heap is some more */
+    assert_true(most < shard_gauges(world.shard[0])->memory_used + (64 << 20));
+    assert_int_equal(sys_number("$SYS/broker/heap/maximum"), most);
+    arena_span_free(world.shard[0]->arena, span, 8);
+    world_settle(&world);
+    world.now += 10000000;
+    world_settle(&world);
+    assert_true(sys_number("$SYS/broker/heap/current") < most - (8 << 20));
+    assert_int_equal(sys_number("$SYS/broker/heap/maximum"), most);
+}
+
 static void sys_topics_are_published_retained_and_again_when_they_change(void **state) {
     world.config->control.sys_interval = 10;
     world_open(&world, 1);
@@ -407,6 +446,7 @@ int main(void) {
         TEST(many_retained_messages_wait_for_room_in_the_queue),
         TEST(the_administrator_can_publish),
         TEST(shards_share_clients_routes_and_retained_messages),
+        TEST(sys_tells_the_memory_in_use_and_the_most_of_it),
         TEST(sys_topics_are_published_retained_and_again_when_they_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
