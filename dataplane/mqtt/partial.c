@@ -132,7 +132,7 @@ static void move(struct mqtt *mqtt, struct partial *partial, uint64_t most) {
     uint32_t left = partial->old_end - partial->moved;
     uint32_t n = left < most ? left : (uint32_t)most;
 
-    if (partial->old.bytes == NULL)
+    if (partial->old.bytes == NULL || partial->area.bytes == NULL)
         return;
     memcpy(partial->area.bytes + partial->moved, partial->old.bytes + partial->moved, n);
     partial->moved += n;
