@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/supervisor.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "control/starting.h"
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
+#include "dataplane/worker/standstill.h"
 #include "drivers/eal.h"
 #include "drivers/packet_pool.h"
 
@@ -44,6 +46,8 @@ struct supervisor {
     const struct config *config;
     struct registry registry;
     struct clock clock;
+    struct standstill standstill;
+    uint64_t standstills, stood_still; /* that have been logged; microseconds */
     struct handover *handover;
     struct rte_mempool *mempool;
     struct admin *admin;
@@ -224,6 +228,7 @@ static bool workers_create(struct supervisor *supervisor, char *error, unsigned 
             .ports_count = registry->ports_count,
             .mempool = supervisor->mempool,
             .clock = &supervisor->clock,
+            .standstill = &supervisor->standstill,
             .router = {.topic_levels = config->mqtt.topic_levels,
                        .visits = TRIE_VISITS,
                        .fanout_slice = FANOUT_SLICE,
@@ -466,7 +471,21 @@ static void stuck_look(struct supervisor *supervisor) {
     supervisor->stuck = stuck;
 }
 
+static void standstills_look(struct supervisor *supervisor) {
+    uint64_t times = standstill_times(&supervisor->standstill);
+    if (times == supervisor->standstills)
+        return;
+    uint64_t total = standstill_total(&supervisor->standstill);
+    log_warning("main",
+                "all workers stood still for about %" PRId64 " s (process stopped, or machine "
+                "suspended?): time-outs of clients do not count that",
+                ((int64_t)(total - supervisor->stood_still) + STANDSTILL_LEFT_US / 2) / 1000000);
+    supervisor->standstills = times;
+    supervisor->stood_still = total;
+}
+
 void supervisor_second(struct supervisor *supervisor) {
+    standstills_look(supervisor);
     clock_set_wall(&supervisor->clock, wall_clock_now());
     links_look(supervisor);
     links_miss(supervisor);

@@ -262,13 +262,16 @@ void worker_begin(struct worker *worker) {
     /* What the ports' receive queues hold is not to be counted as used. */
     worker->frames_free = rte_mempool_avail_count(worker->config.mempool);
     ether_announce(worker->ether);
+    standstill_begin(worker->config.standstill, &worker->running,
+                     clock_microseconds(worker->config.clock, rte_rdtsc()));
 }
 
 bool worker_turn(struct worker *worker) {
     const struct clock *clock = worker->config.clock;
     uint64_t start = rte_rdtsc();
-    uint64_t now = clock_microseconds(clock, start);
-    mqtt_begin(worker->mqtt, now, clock_wall(clock, now));
+    uint64_t real = clock_microseconds(clock, start);
+    uint64_t now = standstill_now(worker->config.standstill, &worker->running, real);
+    mqtt_begin(worker->mqtt, now, clock_wall(clock, real));
     router_begin(worker->router); /* for what timers publish; bursts and mail have theirs */
     unsigned packets = receive(worker, now);
     unsigned mails = mail_take(worker);
@@ -290,8 +293,8 @@ bool worker_turn(struct worker *worker) {
         __atomic_store_n(&worker->announce, false, __ATOMIC_RELAXED);
         ether_announce(worker->ether);
     }
-    ether_defend(worker->ether, now);
-    ether_ask(worker->ether, now);
+    ether_defend(worker->ether, real);
+    ether_ask(worker->ether, real);
     more |= ether_flush(worker->ether, now) > 0;
     if (!unsent)
         routes_quiescent(worker->config.routes, worker->config.self);

@@ -53,7 +53,8 @@ static const char *parts_open(struct worker *worker) {
         mqtt_create(&config->mqtt, &worker->parcels, worker->mailroom, &worker->counters);
     if (worker->mqtt == NULL)
         return "no memory for its MQTT side";
-    uint64_t now = clock_microseconds(config->clock, rte_rdtsc());
+    uint64_t now = standstill_begin(config->standstill, &worker->running,
+                                    clock_microseconds(config->clock, rte_rdtsc()));
     worker->tcp = tcp_create(&config->tcp, &worker->pool, ether_tcp_link(worker->ether),
                              mqtt_tcp_app(worker->mqtt), &worker->counters, now);
     if (worker->tcp == NULL)

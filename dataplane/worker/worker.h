@@ -15,6 +15,7 @@
 struct worker;
 struct handover;
 struct clock;
+struct standstill;
 
 struct worker_config {
     unsigned self, workers;
@@ -25,6 +26,7 @@ struct worker_config {
     unsigned ports_count;
     struct rte_mempool *mempool;
     const struct clock *clock;
+    struct standstill *standstill; /* shared by all workers */
     struct tcp_config tcp;
     struct mqtt_config mqtt;
     struct router_limits router;

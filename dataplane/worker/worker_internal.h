@@ -8,6 +8,7 @@
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
 #include "dataplane/worker/idle.h"
+#include "dataplane/worker/standstill.h"
 #include "dataplane/worker/worker.h"
 
 struct worker {
@@ -23,6 +24,7 @@ struct worker {
     /* the worker's own */
     struct counters counters;
     struct idle idle;
+    struct running running;
     struct pool pool;
     struct arena *arena;
     struct region region;

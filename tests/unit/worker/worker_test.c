@@ -32,6 +32,14 @@ static int open_small_mailboxes_sleeping(void **state) {
     return 0;
 }
 
+#define STOOD_STILL UINT64_C(20000000) /* microseconds */
+
+static int open_stood_still(void **state) {
+    world_open(&world, &(struct world_options){.stood_still = STOOD_STILL});
+    world_begin(&world);
+    return 0;
+}
+
 static int open_two_on_one_queue(void **state) {
     world_open(&world, &(struct world_options){.workers = 2, .queues = 1});
     world_begin(&world);
@@ -232,6 +240,51 @@ static void a_turn_takes_a_bounded_number_of_frames_and_mails(void **state) {
     turns(&world, 4);
     assert_int_equal(rte_ring_count(rte_ring_lookup("unit_rx0")), 0);
     assert_int_equal(counted(&world, 0, COUNTER_WORKER_MAIL_UNKNOWN), 100);
+}
+
+/* The clock jumps: what is told apart from it goes back. */
+static void jump(void) {
+    struct worker *worker = world.worker[0];
+    world.standstill.total = worker->running.total = 0;
+    world.standstill.alive_at -= STOOD_STILL;
+    worker->running.turn_at -= STOOD_STILL;
+}
+
+static void nobody_is_timed_out_for_time_in_which_no_worker_ran(void **state) {
+    static const uint8_t half[] = {0x30, 9, 0, 1}, ping[] = {0xc0, 0}, pong[] = {0xd0, 0};
+    struct client *clients[2];
+    for (unsigned i = 0; i < 2; i++) {
+        clients[i] = client_new(&world);
+        client_segment(&world, clients[i], RTE_TCP_SYN_FLAG, NULL, 0);
+        turn(&world);
+        send_connect(&world, clients[i], i ? "two" : "one");
+        turn(&world);
+        struct mail connect = take_mail(&world, MAIL_CONNECT);
+        parcel_release(&world.shard.parcels, connect.connect.request);
+        struct mail verdict = answer_to(&connect, MAIL_VERDICT);
+        verdict.session = i + 1;
+        verdict.verdict.keep_alive = 10;
+        shard_send(&world, connect.from, verdict);
+        turn(&world);
+        client_expect(clients[i], (const uint8_t[]){0x20, 2, 0, 0}, 4);
+    }
+    client_send(&world, clients[1], half, sizeof half);
+    struct client *mute = client_new(&world); /* it has not sent its CONNECT */
+    client_segment(&world, mute, RTE_TCP_SYN_FLAG, NULL, 0);
+    turn(&world);
+    client_send(&world, mute, (const uint8_t[]){0x10}, 1);
+    turns(&world, 2);
+    jump();
+    turns(&world, 300);
+    assert_int_equal(standstill_times(&world.standstill), 1);
+    client_send(&world, clients[0], ping, sizeof ping);
+    turns(&world, 2);
+    client_expect(clients[0], pong, sizeof pong);
+    assert_int_equal(connections(), 3);
+    assert_int_equal(counted(&world, 0, COUNTER_MQTT_KEEP_ALIVE_TIMEOUT), 0);
+    assert_int_equal(counted(&world, 0, COUNTER_MQTT_PACKET_TIMEOUT), 0);
+    assert_int_equal(counted(&world, 0, COUNTER_MQTT_CONNECT_TIMEOUT), 0);
+    assert_int_equal(counted(&world, 0, COUNTER_TCP_RETRANSMISSION_TIMEOUTS), 0);
 }
 
 static void turns_are_accounted_for(void **state) {
@@ -601,6 +654,7 @@ int main(void) {
         TEST(an_inspection_of_a_client_is_handed_to_mqtt, open_spinning),
         TEST(mail_of_an_unknown_kind_is_counted, open_spinning),
         TEST(a_turn_takes_a_bounded_number_of_frames_and_mails, open_spinning),
+        TEST(nobody_is_timed_out_for_time_in_which_no_worker_ran, open_stood_still),
         TEST(turns_are_accounted_for, open_spinning),
         TEST(a_long_turn_is_seen_for_a_window_and_then_forgotten, open_spinning),
         TEST(a_turn_is_over_for_others_only_when_its_mail_is_sent, open_small_mailboxes),

@@ -23,6 +23,7 @@ struct worker_config world_worker_config(struct world *world, unsigned self, boo
         .ports_count = 1,
         .mempool = mempool,
         .clock = &world->clock,
+        .standstill = &world->standstill,
         .tcp = {.connections_max = 1000,
                 .window = 65535,
                 .mss = 1360,
@@ -75,6 +76,7 @@ void world_open(struct world *world, const struct world_options *options) {
     topic_hash_set_key(key);
     clock_init(&world->clock);
     clock_set_wall(&world->clock, 1700000000000000);
+    world->standstill.total = options->stood_still;
     world->mailboxes =
         mailboxes_create(world->workers + 2, options->mail_slots > 0 ? options->mail_slots : 256);
     world->routes = routes_create(world->workers + 2);

@@ -27,6 +27,7 @@ struct world {
     struct config_port port_config;
     struct port port;
     struct clock clock;
+    struct standstill standstill;
     struct mailboxes *mailboxes;
     struct routes *routes;
     struct handover *handover;
@@ -45,6 +46,7 @@ struct world {
 struct world_options {
     unsigned workers, queues, mail_slots; /* 0: one, one a worker, 256 */
     bool sleep;
+    uint64_t stood_still; /* microseconds taken out of time before */
 };
 
 /* Everything up to the loops; world_begin enters them. */
