@@ -17,6 +17,7 @@ options = parser.parse_args()
 sys.argv = [sys.argv[0], "--binaries", os.path.abspath(options.binaries)]
 
 import broker  # noqa: E402  (reads the command line)
+import footprint  # noqa: E402
 
 FLEET = os.path.join(options.binaries, "tests/system/fleet")
 
@@ -50,69 +51,20 @@ def end_to_end():
                     result[f"{name}_us"], "us", "publisher to subscriber, one message at a time")
 
 
-def footprint(running):
-    """Bytes by component. The first ones are what the broker counts itself, and add up."""
-    memory = running.json("memory", "show")
-
-    def workers(key):
-        return sum(worker[key] for worker in memory["workers"])
-
-    return {
-        "flow table": workers("flow_bytes"),
-        "worker: TCP connection and MQTT session": workers("connection_bytes"),
-        "worker: topic tables": workers("router_bytes"),
-        "worker: the rest (names, filters, slack)":
-            workers("arena_used") - workers("connection_bytes") - workers("router_bytes"),
-        "routes between threads": memory["routes"]["bytes"],
-        "control shard: client directory": sum(shard["used"] for shard in memory["shards"]),
-        "heap of the control plane": memory["heap"]["allocated"],
-    }, memory["process"]["resident"]
-
-
-def settled(running):
-    """The footprint once it has stopped changing: nothing is in flight any more."""
-    last = [None]
-
-    def still():
-        now = footprint(running)
-        same, last[0] = now[0] == last[0], now[0]
-        return now if same else None
-    return broker.wait_for("the memory to settle", still, seconds=60, pause=0.5)
-
-
 def idle():
-    """Opens devices in step with what a process may have open, each with one subscription."""
+    """Devices with one subscription each, which say nothing more. The kernel's side of a TCP
+    connection takes some kilobytes on the same machine, and one address has 64,512 ports."""
     count = options.idle or (5000 if options.quick else 50000)
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
         ports.write("1024 65535")
-    # The flow table is made for so many connections at start; the default would be for a million.
-    settings = {"tcp": {"connections": count}, "control": {"sys_interval": 0}}
-    with broker.Broker(workers=1, settings=settings) as running:
-        before, resident_before = settled(running)
-        bare_flows = before.pop("flow table")
-        fleets, left = [], count
-        while left > 0:
-            part = min(left, 15000)
-            fleets.append(subprocess.Popen(
-                [FLEET, "--host", broker.ADDRESS, "--clients", str(part), "--qos-subscribe", "1",
-                 "--prefix", f"device{len(fleets)}", "--hold"], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, text=True, preexec_fn=broker.die_with_parent))
-            if fleets[-1].stdout.readline() != f"ready {part}\n":
-                raise SystemExit(f"{count - left} devices could connect, not {count}")
-            left -= part
-        after, resident = settled(running)
-        flows = after.pop("flow table")
-        for fleet_ in fleets:
-            fleet_.communicate("")
-    costs = {"flow table": flows / count} | {name: (value - before[name]) / count
-                                             for name, value in after.items()}
-    assert flows == bare_flows, "the flow table has grown"
-    for name, cost in costs.items():
-        row("idle", name, cost, "bytes/device")
-    row("idle", "sum", sum(costs.values()), "bytes/device",
-        f"{count} devices with one subscription each, 1 worker")
-    row("idle", "resident set", (resident - resident_before) / count, "bytes/device",
-        "with what the devices' packets touched for the first time")
+    for persistent in (False, True):
+        for workers in (1, 4):
+            what = f"{'persistent' if persistent else 'clean'}, {workers} worker{'s'[:workers - 1]}"
+            for name, cost in footprint.cost(count, workers, persistent).items():
+                remark = {"sum": f"{count:,} devices, identifiers of 36 and topics of 46 bytes",
+                          "resident set": "in pages of up to 2 MiB; below the sum where memory "
+                                          "of the start is used again"}.get(name, "")
+                row("idle", f"{what}: {name}", cost, "bytes/device", remark)
 
 
 def lost_before(interface):

@@ -29,6 +29,7 @@
 
 enum { CONNACK = 2, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK };
 enum { CONNECTING_MAX = 200, HELD_MAX = 256, STAMP = 16, BUCKETS = 59 * 64 };
+enum { NAME_MAX_LENGTH = 128 };
 
 struct buffer {
     uint8_t *data;
@@ -48,7 +49,8 @@ struct client {
 static struct {
     const char *host, *port, *prefix;
     unsigned clients, messages, qos_publish, qos_subscribe, window, payload, timeout;
-    bool pairs, hold;
+    unsigned id_length, topic_length; /* numbers are padded with zeros up to these */
+    bool pairs, hold, persistent;
 } options = {.host = "10.88.0.2",
              .port = "1883",
              .prefix = "fleet",
@@ -153,28 +155,38 @@ static void acknowledge(struct client *client, uint8_t kind, unsigned identifier
     put16(packet(client, (uint8_t)(kind << 4 | (kind == PUBREL ? 2 : 0)), 2), identifier);
 }
 
+/* A client identifier or topic of its own for each client. */
+static void make_name(char name[NAME_MAX_LENGTH + 1], char separator, unsigned number,
+                      unsigned length) {
+    int prefix = snprintf(name, NAME_MAX_LENGTH + 1, "%s%c", options.prefix, separator);
+    int digits = (int)length > prefix ? (int)length - prefix : 1;
+    if (prefix > NAME_MAX_LENGTH)
+        prefix = NAME_MAX_LENGTH;
+    snprintf(name + prefix, NAME_MAX_LENGTH + 1 - (size_t)prefix, "%0*u", digits, number);
+}
+
 static void send_connect(struct client *client, unsigned number) {
-    char name[64];
-    snprintf(name, sizeof name, "%s-%u", options.prefix, number);
+    char name[NAME_MAX_LENGTH + 1];
+    make_name(name, '-', number, options.id_length);
     uint8_t *at = packet(client, 0x10, 10 + 2 + strlen(name));
     at = put_text(at, "MQTT");
     *at++ = 4;
-    *at++ = 2; /* clean session */
+    *at++ = options.persistent ? 0 : 2; /* clean session */
     at = put16(at, 0);
     put_text(at, name);
 }
 
 static void send_subscribe(struct client *client, unsigned number) {
-    char topic[64];
-    snprintf(topic, sizeof topic, "%s/%u", options.prefix, number);
+    char topic[NAME_MAX_LENGTH + 1];
+    make_name(topic, '/', number, options.topic_length);
     uint8_t *at = put16(packet(client, 0x82, 2 + 2 + strlen(topic) + 1), 1);
     *put_text(at, topic) = (uint8_t)options.qos_subscribe;
 }
 
 static void send_publish(struct client *client, unsigned number) {
-    char topic[64];
+    char topic[NAME_MAX_LENGTH + 1];
     unsigned qos = options.qos_publish;
-    snprintf(topic, sizeof topic, "%s/%u", options.prefix, client->target);
+    make_name(topic, '/', client->target, options.topic_length);
     size_t size = 2 + strlen(topic) + (qos > 0 ? 2 : 0) + options.payload;
     uint8_t *at = put_text(packet(client, (uint8_t)(0x30 | qos << 1), size), topic);
     if (qos > 0)
@@ -460,10 +472,11 @@ static unsigned number(const char *text, unsigned min, unsigned max) {
 
 static void parse_options(int argc, char **argv) {
     static const struct option known[] = {
-        {"host", 1, NULL, 'h'},    {"port", 1, NULL, 'p'},          {"prefix", 1, NULL, 'x'},
-        {"clients", 1, NULL, 'c'}, {"messages", 1, NULL, 'm'},      {"qos-publish", 1, NULL, 'q'},
-        {"window", 1, NULL, 'w'},  {"qos-subscribe", 1, NULL, 's'}, {"payload", 1, NULL, 'b'},
-        {"timeout", 1, NULL, 't'}, {"pairs", 0, NULL, 'P'},         {"hold", 0, NULL, 'H'},
+        {"host", 1, NULL, 'h'},      {"port", 1, NULL, 'p'},          {"prefix", 1, NULL, 'x'},
+        {"clients", 1, NULL, 'c'},   {"messages", 1, NULL, 'm'},      {"qos-publish", 1, NULL, 'q'},
+        {"window", 1, NULL, 'w'},    {"qos-subscribe", 1, NULL, 's'}, {"payload", 1, NULL, 'b'},
+        {"timeout", 1, NULL, 't'},   {"pairs", 0, NULL, 'P'},         {"hold", 0, NULL, 'H'},
+        {"id-length", 1, NULL, 'i'}, {"topic-length", 1, NULL, 'l'},  {"persistent", 0, NULL, 'k'},
         {NULL, 0, NULL, 0},
     };
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
@@ -497,6 +510,15 @@ static void parse_options(int argc, char **argv) {
             break;
         case 't':
             options.timeout = number(optarg, 1, 3600);
+            break;
+        case 'i':
+            options.id_length = number(optarg, 1, NAME_MAX_LENGTH);
+            break;
+        case 'l':
+            options.topic_length = number(optarg, 1, NAME_MAX_LENGTH);
+            break;
+        case 'k':
+            options.persistent = true;
             break;
         case 'P':
             options.pairs = true;
