@@ -175,7 +175,7 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .limited_transmit = config->tcp.limited_transmit,
         .traces = config->tcp.traces,
         .trace_records = config->tcp.trace_records,
-        .app_size = 128,
+        .app_size = MQTT_CONNECTION_SIZE,
     };
     memcpy(tcp->secret, supervisor->tcp_secret, sizeof tcp->secret);
     memcpy(tcp->flow_key, supervisor->flow_key, sizeof tcp->flow_key);

@@ -10,8 +10,8 @@ unsigned client_shard(const uint8_t *client_id, size_t len, const uint8_t key[16
     return (unsigned)((high * shards) >> 32);
 }
 
-uint64_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]) {
-    uint64_t hash = siphash(key, client_id, len);
+uint32_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]) {
+    uint32_t hash = (uint32_t)siphash(key, client_id, len);
 
     return hash != 0 ? hash : 1;
 }

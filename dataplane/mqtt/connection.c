@@ -47,6 +47,54 @@ void connection_detach_idle(struct mqtt *mqtt, struct connection *connection) {
     mqtt->stats.session_bytes -= sizeof *attachment;
 }
 
+struct traffic *connection_traffic_made(struct mqtt *mqtt, struct connection *connection) {
+    struct traffic *traffic = connection_traffic(mqtt, connection);
+
+    if (traffic != NULL)
+        return traffic;
+    traffic = pool_alloc(mqtt->pool, sizeof *traffic);
+    if (traffic == NULL)
+        return NULL;
+    *traffic = (struct traffic){0};
+    connection->traffic = arena_ref(mqtt->pool->base, traffic);
+    mqtt->stats.session_bytes += sizeof *traffic;
+    return traffic;
+}
+
+static void traffic_free(struct mqtt *mqtt, struct connection *connection) {
+    if (connection->traffic == 0)
+        return;
+    pool_free(mqtt->pool, connection_traffic(mqtt, connection), sizeof(struct traffic));
+    connection->traffic = 0;
+    mqtt->stats.session_bytes -= sizeof(struct traffic);
+}
+
+void connection_count_in(struct mqtt *mqtt, struct connection *connection, int64_t len) {
+    int64_t sum = connection->bytes_in + len;
+
+    connection->bytes_in = (uint32_t)sum;
+    if (sum != connection->bytes_in && connection->traffic != 0)
+        connection_traffic(mqtt, connection)->bytes_in_high += sum < 0 ? UINT32_MAX : 1;
+}
+
+void connection_count_out(struct mqtt *mqtt, struct connection *connection, uint32_t len) {
+    connection->bytes_out += len;
+    if (connection->bytes_out < len && connection->traffic != 0)
+        connection_traffic(mqtt, connection)->bytes_out_high++;
+}
+
+uint64_t connection_bytes_in(const struct mqtt *mqtt, const struct connection *connection) {
+    const struct traffic *traffic = connection_traffic(mqtt, connection);
+
+    return (traffic != NULL ? (uint64_t)traffic->bytes_in_high << 32 : 0) | connection->bytes_in;
+}
+
+uint64_t connection_bytes_out(const struct mqtt *mqtt, const struct connection *connection) {
+    const struct traffic *traffic = connection_traffic(mqtt, connection);
+
+    return (traffic != NULL ? (uint64_t)traffic->bytes_out_high << 32 : 0) | connection->bytes_out;
+}
+
 static void count_end(struct mqtt *mqtt, enum mail_close_reason reason, bool accepted) {
     static const enum counter of_clients[] = {
         [CLOSE_CLIENT] = COUNTER_MQTT_CLOSED_CLIENT,
@@ -91,12 +139,13 @@ static struct message *empty_attachment(struct mqtt *mqtt, struct attachment *at
 static void leave_remains(struct mqtt *mqtt, struct connection *connection,
                           enum mail_close_reason reason, struct attachment *attachment,
                           struct message *will) {
+    const struct traffic *traffic = connection_traffic(mqtt, connection);
     struct remains work = {
         .will = will,
-        .messages_in = connection->messages_in,
-        .messages_out = connection->messages_out,
-        .bytes_in = connection->bytes_in,
-        .bytes_out = connection->bytes_out,
+        .messages_in = traffic != NULL ? traffic->messages_in : 0,
+        .messages_out = traffic != NULL ? traffic->messages_out : 0,
+        .bytes_in = connection_bytes_in(mqtt, connection),
+        .bytes_out = connection_bytes_out(mqtt, connection),
         .who = connection_name(mqtt, connection),
         .session = connection->session,
         .filters = connection->filters,
@@ -140,6 +189,7 @@ void connection_end(struct mqtt *mqtt, struct connection *connection, enum mail_
         pool_free(mqtt->pool, attachment, sizeof *attachment);
         mqtt->stats.session_bytes -= sizeof *attachment;
     }
+    traffic_free(mqtt, connection);
     connection->flags &= CONNECTION_CLEAN;
     if (ending == ENDING_ORDERLY)
         tcp_close(mqtt->tcp, connection_tcp(connection));
@@ -151,7 +201,7 @@ void connection_doom(struct mqtt *mqtt, struct connection *connection,
                      enum mail_close_reason reason) {
     if (connection->state == STATE_CLOSING || (connection->flags & CONNECTION_DOOMED))
         return;
-    connection->doom = (uint8_t)reason;
+    connection->doom = reason;
     connection_wait(mqtt, connection, CONNECTION_DOOMED);
 }
 
@@ -194,11 +244,9 @@ static bool before(uint32_t a, uint32_t b) {
 }
 
 void connection_timer(struct mqtt *mqtt, struct connection *connection, uint32_t deadline) {
-    if (connection->timer && !before(deadline, connection->timer))
-        return;
-    connection->timer = deadline ? deadline : 1;
     uint64_t wait_ms = before(mqtt->now_ms, deadline) ? deadline - mqtt->now_ms : 0;
-    tcp_app_timer(mqtt->tcp, connection_tcp(connection), mqtt->now + 1000 * wait_ms + 1);
+
+    tcp_app_timer_hasten(mqtt->tcp, connection_tcp(connection), mqtt->now + 1000 * wait_ms + 1);
 }
 
 /* While we do not take its input a client cannot be heard; then TCP's signs of life count. */
@@ -227,7 +275,6 @@ static uint32_t keep_alive_ms(const struct connection *connection) {
 }
 
 void connection_timer_fired(struct mqtt *mqtt, struct connection *connection) {
-    connection->timer = 0;
     if (connection->state == STATE_AWAIT_CONNECT) {
         count(mqtt->counters, COUNTER_MQTT_CONNECT_TIMEOUT);
         end_silent(mqtt, connection, CLOSE_TIMEOUT);

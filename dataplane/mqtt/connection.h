@@ -9,7 +9,8 @@
  *
  * In mail a connection is (ref of the TCP connection, generation); generation 0 is no connection.
  * What it needs only at times hangs on refs into the worker's pool: a packet that has not arrived
- * whole, the send queue, the attachment (outbound window, QoS 2 identifiers, will).
+ * whole, the send queue, the attachment (outbound window, QoS 2 identifiers, will), the traffic
+ * (what is remembered and counted of PUBLISH).
  *
  * Timers: one, tcp_app_timer, for connect_timeout, then for keep alive and packet_timeout. It is
  * moved only to fire earlier; when it fires it is set to what is due next.
@@ -43,34 +44,41 @@ enum connection_flags {
     CONNECTION_DOOMED = 128,     /* mqtt_turn: end it */
 };
 
+/* One cache line, and one of these for each device: what is not needed by all hangs on a ref. */
 struct connection {
     uint32_t generation;
-    uint32_t session;    /* handle in its shard's directory */
-    uint8_t state;       /* enum connection_state */
-    uint8_t flags;       /* enum connection_flags */
-    uint8_t shard;       /* counted from the first shard */
-    uint8_t level;       /* enum protocol_level */
-    uint16_t keep_alive; /* seconds; 0 = none */
-    uint16_t inflight_max;
-    uint32_t heard;         /* milliseconds, when input last came */
-    uint32_t timer;         /* milliseconds, when the timer fires; 0 = off */
-    uint32_t subscriptions; /* clean sessions: at least as many as there are */
-    uint32_t dropped;       /* messages not delivered */
-    ref_t filters;          /* the router's list of subscriptions */
+    uint32_t session; /* handle in its shard's directory */
+    uint32_t heard;   /* milliseconds, when input last came */
+    ref_t filters;    /* the router's list of subscriptions */
     ref_t partial;
     ref_t queue;
     ref_t attachment;
-    ref_t next, previous; /* list for mqtt_turn */
-    struct topic_memo memo;
-    uint64_t messages_in, messages_out; /* PUBLISH packets */
-    uint64_t bytes_in, bytes_out;       /* taken from and queued to the client */
-    uint64_t client_name;               /* client_name() of its identifier, 0 = none known here */
-    uint16_t next_id;                   /* of the window, while there is none */
-    uint8_t doom;                       /* enum mail_close_reason */
-    uint8_t subscribing;                /* SUBSCRIBEs (0 or 1) that are not in force yet */
-    uint8_t finished;                   /* FIN came while CONNECT or SUBSCRIBE was undecided */
+    ref_t traffic;
+    uint32_t client_name;        /* client_name() of its identifier, 0 = none known here */
+    ref_t next, previous;        /* list for mqtt_turn */
+    uint32_t bytes_in;           /* taken from the client, low word: see connection_bytes_in */
+    uint32_t bytes_out;          /* queued to it */
+    uint32_t subscriptions : 24; /* clean sessions: at least as many as there are */
+    uint32_t shard : 4;          /* counted from the first shard */
+    uint32_t doom : 4;           /* enum mail_close_reason */
+    uint16_t keep_alive;         /* seconds; 0 = none */
+    uint16_t inflight_max;
+    uint16_t next_id;        /* of the window, while there is none */
+    uint8_t flags;           /* enum connection_flags */
+    uint8_t state : 3;       /* enum connection_state */
+    uint8_t level : 3;       /* enum protocol_level */
+    uint8_t subscribing : 1; /* SUBSCRIBEs (0 or 1) that are not in force yet */
+    uint8_t finished : 1;    /* FIN came while CONNECT or SUBSCRIBE was undecided */
 };
-_Static_assert(sizeof(struct connection) <= 128, "the application's part of a TCP connection");
+_Static_assert(sizeof(struct connection) == MQTT_CONNECTION_SIZE, "MQTT's part of a connection");
+
+/* From the first PUBLISH on, in whichever direction, to the end of the connection. */
+struct traffic {
+    struct topic_memo memo;
+    uint64_t messages_in, messages_out;     /* PUBLISH packets */
+    uint32_t bytes_in_high, bytes_out_high; /* high words of the connection's */
+    uint32_t dropped;                       /* messages not delivered */
+};
 
 /* What a connection has only at times. When the connection ends its memory becomes the remains. */
 struct attachment {
@@ -97,6 +105,11 @@ static inline struct attachment *connection_attachment(const struct mqtt *mqtt,
     return connection->attachment ? arena_at(mqtt->pool->base, connection->attachment) : NULL;
 }
 
+static inline struct traffic *connection_traffic(const struct mqtt *mqtt,
+                                                 const struct connection *connection) {
+    return connection->traffic ? arena_at(mqtt->pool->base, connection->traffic) : NULL;
+}
+
 static inline bool connection_persistent(const struct connection *connection) {
     return !(connection->flags & CONNECTION_CLEAN);
 }
@@ -110,6 +123,16 @@ struct subscriber connection_name(const struct mqtt *mqtt, struct connection *co
 struct attachment *connection_attach(struct mqtt *mqtt, struct connection *connection);
 /* Gives it back when nothing is in it. */
 void connection_detach_idle(struct mqtt *mqtt, struct connection *connection);
+
+/* The traffic, made if there is none. NULL: no memory. */
+struct traffic *connection_traffic_made(struct mqtt *mqtt, struct connection *connection);
+
+/* Bytes were taken from the client, or (`len` negative) were not after all; or queued to it. Beyond
+ * 4 GiB they are counted modulo that while there has been no PUBLISH. */
+void connection_count_in(struct mqtt *mqtt, struct connection *connection, int64_t len);
+void connection_count_out(struct mqtt *mqtt, struct connection *connection, uint32_t len);
+uint64_t connection_bytes_in(const struct mqtt *mqtt, const struct connection *connection);
+uint64_t connection_bytes_out(const struct mqtt *mqtt, const struct connection *connection);
 
 /* How the TCP side ends. */
 enum connection_ending {

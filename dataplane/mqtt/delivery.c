@@ -48,7 +48,10 @@ static struct window_use use_of(struct target *target, unsigned times) {
 }
 
 static void drop(struct mqtt *mqtt, struct connection *connection, enum counter why) {
-    connection->dropped++;
+    struct traffic *traffic = connection_traffic_made(mqtt, connection);
+
+    if (traffic != NULL) /* else only the counter knows */
+        traffic->dropped++;
     count(mqtt->counters, why);
 }
 

@@ -96,8 +96,8 @@ static enum handled ask(struct mqtt *mqtt, struct connection *connection,
         parcel_release(mqtt->parcels, request);
         return HANDLED_TRY_AGAIN;
     }
-    connection->shard = (uint8_t)shard;
-    connection->level = view->level;
+    connection->shard = shard & 15;
+    connection->level = view->level & 7;
     if (view->client_id_len > 0)
         connection->client_name =
             client_name(view->client_id, view->client_id_len, mqtt->config.shard_key);
@@ -178,13 +178,11 @@ static void set_keep_alive(struct mqtt *mqtt, struct connection *connection, uin
         keep_alive = max;
     connection->keep_alive = keep_alive;
     connection->heard = mqtt->now_ms;
-    connection->timer = 0;
-    if (keep_alive == 0) {
-        tcp_app_timer(mqtt->tcp, connection_tcp(connection), 0);
+    tcp_app_timer(mqtt->tcp, connection_tcp(connection), 0);
+    if (keep_alive == 0)
         tcp_keepalive(mqtt->tcp, connection_tcp(connection), true);
-    } else {
+    else
         connection_timer(mqtt, connection, mqtt->now_ms + 1500u * keep_alive);
-    }
 }
 
 static void accept(struct mqtt *mqtt, struct connection *connection, const struct mail *mail) {

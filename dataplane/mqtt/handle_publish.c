@@ -54,7 +54,8 @@ static enum publish_result publish(struct mqtt *mqtt, struct connection *connect
         publish.ready->flags = view->retain ? MESSAGE_RETAIN : 0;
         publish.ready->published = mqtt->wall_clock;
     }
-    enum publish_result result = router_publish(mqtt->router, &publish, &connection->memo);
+    struct traffic *traffic = connection_traffic(mqtt, connection);
+    enum publish_result result = router_publish(mqtt->router, &publish, &traffic->memo);
     if (result == PUBLISH_DONE && packet->message != NULL)
         *packet->message = NULL;
     return result;
@@ -62,7 +63,7 @@ static enum publish_result publish(struct mqtt *mqtt, struct connection *connect
 
 static void counted(struct mqtt *mqtt, struct connection *connection,
                     const struct publish_view *view) {
-    connection->messages_in++;
+    connection_traffic(mqtt, connection)->messages_in++;
     count(mqtt->counters, COUNTER_MQTT_PUBLISH_IN);
     count_add(mqtt->counters, COUNTER_MQTT_PUBLISH_BYTES_IN, view->payload_len);
 }
@@ -128,6 +129,8 @@ enum handled handle_publish(struct mqtt *mqtt, struct connection *connection,
     enum counter fault = handle_topic_fault(mqtt, view.topic, view.topic_len);
     if (fault != COUNTERS)
         return handle_violation(mqtt, connection, fault);
+    if (connection_traffic_made(mqtt, connection) == NULL)
+        return HANDLED_TRY_AGAIN;
     if (view.qos == 2)
         return publish_qos2(mqtt, connection, packet, &view);
     if (view.qos == 1 && !output_reserve(mqtt, connection))

@@ -186,7 +186,8 @@ size_t input_received(struct mqtt *mqtt, struct connection *connection, const ui
     size_t taken = 0;
 
     connection->heard = mqtt->now_ms;
-    connection->bytes_in += len; /* the end of the connection may be told from within */
+    /* The end of the connection may be told from within. */
+    connection_count_in(mqtt, connection, (int64_t)len);
     mqtt->input_spent = 0;
     while (taken < len && connection->state != STATE_CLOSING && !connection_waits(connection)) {
         if (mqtt->input_spent >= INPUT_BUDGET) {
@@ -200,7 +201,7 @@ size_t input_received(struct mqtt *mqtt, struct connection *connection, const ui
     }
     if (connection->state == STATE_CLOSING)
         taken = len;
-    connection->bytes_in -= len - taken;
+    connection_count_in(mqtt, connection, (int64_t)taken - (int64_t)len);
     count_add(mqtt->counters, COUNTER_MQTT_BYTES_IN, taken);
     return taken;
 }

@@ -22,6 +22,7 @@ static void inspect_client(struct mqtt *mqtt, struct connection *connection,
                            struct client_inspection *client) {
     struct tcp_conn *tcp = connection_tcp(connection);
     const struct attachment *attachment = connection_attachment(mqtt, connection);
+    const struct traffic *traffic = connection_traffic(mqtt, connection);
     struct tcp_tuple tuple;
 
     tcp_conn_tuple(mqtt->tcp, tcp, &tuple);
@@ -35,11 +36,11 @@ static void inspect_client(struct mqtt *mqtt, struct connection *connection,
         .inflight = attachment != NULL ? attachment->window.inflight : 0,
         .queued = attachment != NULL ? window_queued(&attachment->window) : 0,
         .subscriptions = subscriptions_of(mqtt, connection),
-        .dropped = connection->dropped,
-        .messages_in = connection->messages_in,
-        .messages_out = connection->messages_out,
-        .bytes_in = connection->bytes_in,
-        .bytes_out = connection->bytes_out,
+        .dropped = traffic != NULL ? traffic->dropped : 0,
+        .messages_in = traffic != NULL ? traffic->messages_in : 0,
+        .messages_out = traffic != NULL ? traffic->messages_out : 0,
+        .bytes_in = connection_bytes_in(mqtt, connection),
+        .bytes_out = connection_bytes_out(mqtt, connection),
     };
     memcpy(client->remote, tuple.remote, sizeof client->remote);
     memcpy(client->local, tuple.local, sizeof client->local);

@@ -29,11 +29,14 @@ struct mqtt_config {
     void *connecting_argument;
 };
 
+enum { MQTT_CONNECTION_SIZE = 64 }; /* bytes of MQTT's part of a TCP connection */
+
 /* The shard that owns a client identifier, counted from the first shard. Any thread. */
 unsigned client_shard(const uint8_t *client_id, size_t len, const uint8_t key[16], unsigned shards);
 
-/* What a client identifier is called in traces (tcp_set_name); not 0. Any thread. */
-uint64_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]);
+/* What a client identifier is called in traces (tcp_set_name); not 0. The few clients that are
+ * traced hardly ever share one. Any thread. */
+uint32_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]);
 
 /* Set-up only. NULL: no memory. Order of creation: mqtt_create; tcp_create with mqtt_tcp_app();
  * router_create with mqtt_router_owner(); mqtt_attach. */

@@ -55,7 +55,7 @@ bool output_reserve(struct mqtt *mqtt, struct connection *connection) {
 
 static void announce(struct mqtt *mqtt, struct connection *connection, uint32_t len) {
     count(mqtt->counters, COUNTER_MQTT_PACKETS_OUT);
-    connection->bytes_out += len;
+    connection_count_out(mqtt, connection, len);
     count_add(mqtt->counters, COUNTER_MQTT_BYTES_OUT, len);
     tcp_send(mqtt->tcp, connection_tcp(connection), len);
 }
@@ -83,7 +83,8 @@ bool output_ack(struct mqtt *mqtt, struct connection *connection, enum packet_ty
 
 bool output_publish(struct mqtt *mqtt, struct connection *connection, struct message *message,
                     uint16_t packet_id, uint8_t qos, bool retain, bool dup) {
-    struct send_queue *queue = queue_made(mqtt, connection);
+    struct traffic *traffic = connection_traffic_made(mqtt, connection);
+    struct send_queue *queue = traffic != NULL ? queue_made(mqtt, connection) : NULL;
 
     if (queue == NULL)
         return false;
@@ -92,7 +93,7 @@ bool output_publish(struct mqtt *mqtt, struct connection *connection, struct mes
     mqtt->stats.send_queue_bytes += memory(queue) - held;
     if (len == 0)
         return false;
-    connection->messages_out++;
+    traffic->messages_out++;
     count(mqtt->counters, COUNTER_MQTT_PUBLISH_OUT);
     count_add(mqtt->counters, COUNTER_MQTT_PUBLISH_BYTES_OUT, message->payload_len);
     announce(mqtt, connection, len);

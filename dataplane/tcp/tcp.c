@@ -5,6 +5,7 @@
 
 #include "dataplane/base/siphash.h"
 #include "dataplane/tcp/loss.h"
+#include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/timer.h"
 #include "dataplane/tcp/tuple.h"
@@ -121,6 +122,11 @@ void tcp_app_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t when) {
         return;
     conn->slow_at = when ? timer_slow_tick(when) : 0;
     timer_slow_update(tcp, conn);
+}
+
+void tcp_app_timer_hasten(struct tcp *tcp, struct tcp_conn *conn, uint64_t when) {
+    if (conn->slow_at == 0 || seq_lt(timer_slow_tick(when), conn->slow_at))
+        tcp_app_timer(tcp, conn, when);
 }
 
 uint64_t tcp_last_received(const struct tcp *tcp, const struct tcp_conn *conn, uint64_t now) {

@@ -120,7 +120,8 @@ struct tcp_config {
      * the same without time stamps (RFC 5682), limited transmit (RFC 3042). */
     bool sack, rack, tail_loss_probe, prr, undo, frto, limited_transmit;
     uint32_t traces, trace_records; /* connections that are traced at once, events of each */
-    size_t app_size;                /* bytes of the application's part, at most 128 */
+    size_t app_size; /* bytes of the application's part, at most 128; with 128 of TCP's own they are
+                      * best a whole number of cache lines */
 
     struct admission_limits admission;
 };
@@ -194,6 +195,9 @@ void tcp_abort(struct tcp *tcp, struct tcp_conn *conn);
 /* Calls app->timer at `when` or up to a second later; replaces an earlier setting. 0 switches it
  * off. */
 void tcp_app_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t when);
+
+/* The same, unless it is set to an earlier time. */
+void tcp_app_timer_hasten(struct tcp *tcp, struct tcp_conn *conn, uint64_t when);
 
 /* When the last acceptable segment arrived, in microseconds, to a granularity of about 16 ms. */
 uint64_t tcp_last_received(const struct tcp *tcp, const struct tcp_conn *conn, uint64_t now);

@@ -284,7 +284,7 @@ static void capture_mail(struct worker *worker, const struct mail *mail) {
         abort();
 }
 
-uint64_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]) {
+uint32_t client_name(const uint8_t *client_id, size_t len, const uint8_t key[16]) {
     return len > 0 ? client_id[0] : 1;
 }
 

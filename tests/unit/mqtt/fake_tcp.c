@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECTIONS_MAX = 256, MSS = 536, APP_SIZE = 128 };
+#include "dataplane/mqtt/mqtt.h"
+
+enum { CONNECTIONS_MAX = 256, MSS = 536, APP_SIZE = MQTT_CONNECTION_SIZE };
 
 struct tcp_conn {
     struct peer *peer; /* NULL: free */
@@ -256,6 +258,11 @@ void tcp_abort(struct tcp *tcp, struct tcp_conn *conn) {
 
 void tcp_app_timer(struct tcp *tcp, struct tcp_conn *conn, uint64_t when) {
     conn->timer = when;
+}
+
+void tcp_app_timer_hasten(struct tcp *tcp, struct tcp_conn *conn, uint64_t when) {
+    if (conn->timer == 0 || when < conn->timer)
+        conn->timer = when;
 }
 
 uint64_t tcp_last_received(const struct tcp *tcp, const struct tcp_conn *conn, uint64_t now) {

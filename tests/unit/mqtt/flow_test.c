@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Slow subscribers, and clients that do not read. */
+#include "dataplane/mqtt/connection.h"
 #include "tests/unit/mqtt/fixture.h"
 
 #include <stdio.h>
@@ -247,7 +248,19 @@ static void retained_messages_come_as_fast_as_they_are_taken(void **state) {
     assert_int_equal(counter(COUNTER_MQTT_LIMIT_QUEUED), 0);
 }
 
-static void an_idle_client_holds_nothing_but_its_connection(void **state) {
+static void a_client_without_messages_holds_nothing_but_its_connection(void **state) {
+    struct peer *client = connected_client("a");
+    struct mqtt_stats stats;
+
+    subscribed(client, "t", 1);
+    SEND(client, 0xc0, 0);
+    EXPECT(client, 0xd0, 0);
+    mqtt_stats(f.mqtt, &stats);
+    assert_int_equal(stats.session_bytes, 0);
+    assert_int_equal(stats.send_queue_bytes, 0);
+}
+
+static void messages_leave_nothing_behind_but_their_count(void **state) {
     struct peer *from = connected_client("from"), *to = connected_client("to");
     struct mqtt_stats stats;
 
@@ -266,9 +279,14 @@ static void an_idle_client_holds_nothing_but_its_connection(void **state) {
         assert_int_equal(id, i); /* identifiers go on where they were */
     }
     mqtt_stats(f.mqtt, &stats);
-    assert_int_equal(stats.session_bytes, 0);
+    assert_int_equal(stats.session_bytes, 2 * sizeof(struct traffic));
     assert_int_equal(stats.send_queue_bytes, 0);
-    assert_true(memory_objects(&f.worker) <= objects + 2); /* the router's caches */
+    assert_true(memory_objects(&f.worker) <= objects + 4); /* with the router's caches */
+    peer_reset(f.tcp, from, TCP_CLOSED_RESET);
+    peer_reset(f.tcp, to, TCP_CLOSED_RESET);
+    settle();
+    mqtt_stats(f.mqtt, &stats);
+    assert_int_equal(stats.session_bytes, 0);
 }
 
 int main(void) {
@@ -285,7 +303,8 @@ int main(void) {
         FIXTURE_TEST(a_flood_of_packets_is_taken_in_slices),
         FIXTURE_TEST(qos0_traffic_does_not_hold_a_clients_input),
         FIXTURE_TEST(retained_messages_come_as_fast_as_they_are_taken),
-        FIXTURE_TEST(an_idle_client_holds_nothing_but_its_connection),
+        FIXTURE_TEST(a_client_without_messages_holds_nothing_but_its_connection),
+        FIXTURE_TEST(messages_leave_nothing_behind_but_their_count),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MAIL_INSPECT. */
+#include "dataplane/mqtt/connection.h"
 #include "tests/unit/mqtt/fixture.h"
 
 #include <stdio.h>
@@ -200,6 +201,31 @@ static void a_trace_without_room_is_none(void **state) {
     parcel_release(&f.shard.parcels, inspection);
 }
 
+static void bytes_are_counted_beyond_four_gibibytes(void **state) {
+    struct mail connect;
+    struct peer *client = client_named("a", &connect);
+
+    subscribed(client, "t", 0);
+    send_publish(client, "t", "abc", 0, 0);
+    settle();
+    struct connection *connection = tcp_conn_app(client->conn);
+    connection->bytes_in = UINT32_MAX - 1;
+    connection->bytes_out = UINT32_MAX - 2;
+    send_publish(client, "t", "abc", 0, 0);
+    settle();
+    struct inspection *inspection = inspection_of(INSPECT_CLIENT, 0);
+    ask(inspection, answer_to(&connect, MAIL_INSPECT));
+    assert_int_equal(inspection->client.messages_in, 2);
+    assert_int_equal(inspection->client.messages_out, 2);
+    assert_int_equal(inspection->client.bytes_in, UINT64_C(0xfffffffe) + 8);
+    assert_int_equal(inspection->client.bytes_out, UINT64_C(0xfffffffd) + 8);
+    /* What is not taken after all is counted back. */
+    connection_count_in(f.mqtt, connection, 100);
+    connection_count_in(f.mqtt, connection, -107);
+    assert_int_equal(connection_bytes_in(f.mqtt, connection), UINT64_C(0xffffffff));
+    parcel_release(&f.shard.parcels, inspection);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(a_client_is_shown_from_the_inside),
@@ -207,6 +233,7 @@ int main(void) {
         FIXTURE_TEST(matches_of_a_topic_are_listed),
         FIXTURE_TEST(a_trace_is_found_by_client_identifier_or_by_connection),
         FIXTURE_TEST(a_trace_without_room_is_none),
+        FIXTURE_TEST(bytes_are_counted_beyond_four_gibibytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,21 @@ static void a_later_setting_replaces_an_earlier_one_in_both_directions(void **st
     assert_int_equal(world->timers, 1);
 }
 
+static void hastening_moves_a_timer_only_forward(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = connected(world, &peer);
+    tcp_app_timer_hasten(world->tcp, conn, world->now + 100 * SECOND);
+    tcp_app_timer_hasten(world->tcp, conn, world->now + 10 * SECOND);
+    tcp_app_timer_hasten(world->tcp, conn, world->now + 50 * SECOND);
+    world_wait(world, 9 * SECOND);
+    assert_int_equal(world->timers, 0);
+    world_wait(world, 2 * SECOND);
+    assert_int_equal(world->timers, 1);
+    world_wait(world, 200 * SECOND);
+    assert_int_equal(world->timers, 1);
+}
+
 static void a_silent_peer_is_probed_and_given_up(void **state) {
     struct world *world = *state;
     struct peer peer;
@@ -177,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         in_world(the_application_timer_fires_once_and_on_time),
         in_world(a_later_setting_replaces_an_earlier_one_in_both_directions),
+        in_world(hastening_moves_a_timer_only_forward),
         in_world(a_silent_peer_is_probed_and_given_up),
         in_world(last_received_is_when_the_peer_was_last_heard),
         in_world(timers_visit_no_more_than_their_budget),

@@ -36,7 +36,7 @@ struct worker_config world_worker_config(struct world *world, unsigned self, boo
                 .time_wait_max = 1000,
                 .out_of_order_max = 65536,
                 .ports = {1883},
-                .app_size = 128},
+                .app_size = MQTT_CONNECTION_SIZE},
         .mqtt = {.limits = {.packet_size = 65536,
                             .topic_length = 256,
                             .topic_levels = 16,
