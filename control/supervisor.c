@@ -31,12 +31,13 @@
 enum {
     MAIL_SLOTS = 1024,
     HANDOVER_SLOTS = 1024,
-    GOODBYE_MS = 1200,    /* for the workers to close their clients */
-    FANOUT_SLICE = 256,   /* deliveries of one message in one turn */
-    TRIE_VISITS = 4096,   /* nodes visited for one topic */
-    LINK_PATIENCE = 5,    /* seconds after the start */
-    PARTIAL_SHARE = 4,    /* of a worker's memory, for packets that have come in part */
-    RANGE_FOR_MEMORY = 2, /* address range for each byte of memory, against fragmentation */
+    GOODBYE_MS = 1200,       /* for the workers to close their clients */
+    FANOUT_SLICE = 256,      /* deliveries of one message in one turn */
+    TRIE_VISITS = 4096,      /* nodes visited for one topic */
+    LINK_PATIENCE = 5,       /* seconds after the start */
+    PARTIAL_SHARE = 4,       /* of a worker's memory, for packets that have come in part */
+    RANGE_FOR_MEMORY = 2,    /* address range for each byte of memory, against fragmentation */
+    TIME_WAITS_LEAST = 1024, /* records beside one for every fourth connection */
 };
 
 /* Where control.socket is by default. */
@@ -145,7 +146,7 @@ static bool ports_open(struct supervisor *supervisor, char *error, unsigned erro
 static void tcp_configure(const struct supervisor *supervisor, struct tcp_config *tcp) {
     const struct config *config = supervisor->config;
     *tcp = (struct tcp_config){
-        .connections_max = config->tcp.connections,
+        .connections_max = config_worker_connections(config),
         .window = config->tcp.window,
         .mss = config->tcp.mss,
         .rto_min_ms = config->tcp.rto_min_ms,
@@ -154,7 +155,7 @@ static void tcp_configure(const struct supervisor *supervisor, struct tcp_config
         .give_up_ms = config->tcp.give_up_ms,
         .time_wait_ms = config->tcp.time_wait_ms,
         .fin_wait_ms = config->tcp.fin_wait_ms,
-        .time_wait_max = config->tcp.connections,
+        .time_wait_max = config_worker_connections(config) / 4 + TIME_WAITS_LEAST,
         .out_of_order_max = config->tcp.out_of_order_bytes,
         .keepalive_ms = config->tcp.keepalive_ms,
         .admission =

@@ -16,7 +16,8 @@ struct connections *connections_get(uint32_t count) {
     size_t size = ((size_t)count + 1) << CONNECTION_SHIFT;
     if (!region_reserve(&kept.region, size, size))
         return NULL;
-    if (!flow_init(&kept.flow, count)) {
+    /* A worker's has room for TIME-WAIT records, too. */
+    if (!flow_init(&kept.flow, count + count / 4)) {
         region_release(&kept.region);
         return NULL;
     }

@@ -246,7 +246,7 @@ static const struct column memory_workers[] = {
     {"connections", "CONNECTIONS", COLUMN_NUMBER, "TCP connections.", NULL},
     {"subscriptions", "SUBS", COLUMN_NUMBER, "Of clean sessions.", NULL},
     {"bytes_per_connection", "BYTES/CONN", COLUMN_RATE, "Used, by connection.", NULL},
-    {"flow_bytes", "FLOWS", COLUMN_BYTES, "TCP: flow table.", NULL},
+    {"flow_bytes", "FLOWS", COLUMN_BYTES, "TCP: flow table and the list of connections to be served.", NULL},
     {"connection_bytes", "TCP", COLUMN_BYTES, "TCP: connections.", NULL},
     {"extension_bytes", "TCP EXT", COLUMN_BYTES, "TCP: attached while data is in flight.", NULL},
     {"trace_bytes", "TRACES", COLUMN_BYTES, "TCP: traces; beside the arena, taken as they fill.",

@@ -81,7 +81,7 @@ struct config {
     struct config_listener *listeners;
     unsigned listeners_count;
     struct {
-        uint32_t connections; /* of one worker */
+        uint32_t connections; /* of all workers; see config_worker_connections */
         uint32_t window;
         uint16_t mss;
         uint32_t rto_min_ms, rto_max_ms, give_up_ms, time_wait_ms, fin_wait_ms, keepalive_ms;
@@ -125,6 +125,12 @@ struct config {
 struct config *config_load(const char *path, const char *const *overrides, unsigned overrides_count,
                            FILE *errors);
 void config_free(struct config *config);
+
+/*
+ * The most connections that one worker has. NIC and hash do not share them out evenly: with several
+ * workers each may have a quarter more than its share, and some more where few make up a share.
+ */
+uint32_t config_worker_connections(const struct config *config);
 
 /* Prints the configuration in force, defaults included, as YAML. */
 void config_print(const struct config *config, FILE *out);

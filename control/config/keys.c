@@ -132,7 +132,7 @@ static const struct key listener_keys[] = {
 
 static const struct key tcp_keys[] = {
     NUMBER(tcp, connections, "1000000", 16, 16000000, NULL,
-           "Connections that one worker accepts."),
+           "Connections that all workers together are made for. Each of several accepts its share and a quarter more, since NICs share unevenly; beyond that it refuses them."),
     NUMBER(tcp, window, "65535", 4096, 65535, "bytes",
            "Receive window advertised to a client."),
     NUMBER(tcp, mss, "1360", 536, 9156, "bytes",

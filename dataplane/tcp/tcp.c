@@ -243,7 +243,8 @@ void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
         .connections = tcp->conns.used,
         .time_waits = tcp->time_waits.count,
         .touched = tcp->touched_count,
-        .flow_bytes = flow_bytes(&tcp->flow),
+        .flow_bytes =
+            flow_bytes(&tcp->flow) + ((uint64_t)tcp->touched_mask + 1) * sizeof *tcp->touched,
         .connection_bytes =
             span_bytes(&tcp->conns) + span_bytes(&tcp->addresses) + span_bytes(&tcp->records),
         .extension_bytes = span_bytes(&tcp->extensions) + tcp->sent_memory.bytes,

@@ -102,13 +102,13 @@ struct tcp_app {
 enum tcp_congestion { TCP_NEWRENO, TCP_CUBIC };
 
 struct tcp_config {
-    uint32_t connections_max;
-    uint32_t window; /* receive window advertised, bytes, at most 65535 */
-    uint16_t mss;    /* largest segment we ask for and send (MSS clamp), bytes */
+    uint32_t connections_max; /* more are refused with RST */
+    uint32_t window;          /* receive window advertised, bytes, at most 65535 */
+    uint16_t mss;             /* largest segment we ask for and send (MSS clamp), bytes */
     uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
     uint32_t give_up_ms; /* R2: oldest unacknowledged data */
     uint32_t time_wait_ms, fin_wait_ms;
-    uint32_t time_wait_max;    /* records */
+    uint32_t time_wait_max;    /* records; beyond, the oldest goes */
     uint32_t out_of_order_max; /* bytes buffered for one connection */
     uint32_t keepalive_ms; /* RFC 1122 keep-alive, 0 = off; for clients without MQTT keep alive */
     uint8_t secret[16];    /* cookies, ISN (RFC 6528), time stamp offsets: equal on all workers */
@@ -242,7 +242,8 @@ void tcp_frames(struct tcp *tcp, size_t used, size_t limit);
 struct tcp_stats {
     unsigned pressure; /* enum pressure_level */
     uint64_t connections, time_waits, touched;
-    uint64_t flow_bytes, connection_bytes, extension_bytes, trace_bytes;
+    uint64_t flow_bytes; /* flow table and touched list, made at start for all there may be */
+    uint64_t connection_bytes, extension_bytes, trace_bytes;
 };
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats);
 

@@ -503,6 +503,20 @@ static void overrides_change_the_defaults_when_there_is_no_file(void **state) {
     config_free(config);
 }
 
+static void workers_share_the_connections_with_a_margin(void **state) {
+    struct config config = {.workers = {.count = 1}, .tcp = {.connections = 1000000}};
+    assert_int_equal(config_worker_connections(&config), 1000000);
+    config.workers.count = 4;
+    assert_int_equal(config_worker_connections(&config), 250000 + 62500 + 64);
+    config.workers.count = 3;
+    assert_int_equal(config_worker_connections(&config), 333334 + 83333 + 64);
+    config.workers.count = 30;
+    config.tcp.connections = 16000000;
+    assert_true((uint64_t)config_worker_connections(&config) * 128 > 5 * UINT64_C(16000000));
+    config.tcp.connections = 16; /* chance might bring all of them to one */
+    assert_int_equal(config_worker_connections(&config), 16);
+}
+
 static void the_last_override_of_a_value_counts(void **state) {
     struct config *config = config_load(
         NULL, OVERRIDES("workers.count=2", "log.level=debug", "workers.count=3"), stderr);
@@ -665,6 +679,7 @@ int main(void) {
         cmocka_unit_test(overrides_change_single_values_of_the_file),
         cmocka_unit_test(overrides_change_the_defaults_when_there_is_no_file),
         cmocka_unit_test(the_last_override_of_a_value_counts),
+        cmocka_unit_test(workers_share_the_connections_with_a_margin),
         cmocka_unit_test(a_list_of_texts_is_replaced_by_a_sequence_or_by_one_text),
         cmocka_unit_test(every_mistake_of_an_override_is_named_with_it),
         cmocka_unit_test(a_mistake_of_a_whole_entry_is_named_where_the_entry_stands),
