@@ -20,7 +20,7 @@ void exact_free(struct exact *exact); /* the table, not the interests */
 bool exact_insert(struct exact *exact, struct interest *interest, uint64_t hash);
 void exact_remove(struct exact *exact, const struct interest *interest, uint64_t hash);
 
-/* Is there an interest in another topic with the same 64-bit hash? They share one route. */
+/* Is there an interest in another topic with the same routes_name? They share one route. */
 bool exact_has_twin(const struct exact *exact, const struct interest *interest, uint64_t hash);
 
 static inline uint32_t exact_tag(uint64_t hash) {

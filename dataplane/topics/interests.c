@@ -2,7 +2,7 @@
 #include "dataplane/topics/interests.h"
 
 struct prefix {
-    uint64_t hash;
+    uint64_t name; /* routes_name of its hash: who shares it shares the route */
     uint32_t filters;
 };
 
@@ -54,7 +54,7 @@ static struct prefix *prefix_find(const struct interests *interests, uint64_t ha
     for (*ref = reftable_first(&interests->prefixes, exact_tag(hash), &probe); *ref != 0;
          *ref = reftable_next(&probe)) {
         struct prefix *prefix = topic_memory_at(interests->memory, *ref);
-        if (prefix->hash == hash)
+        if (prefix->name == routes_name(hash))
             return prefix;
     }
     return NULL;
@@ -68,7 +68,7 @@ static bool prefix_add(struct interests *interests, uint64_t hash, bool *first) 
         prefix = topic_memory_alloc(interests->memory, sizeof *prefix);
         if (!prefix)
             return false;
-        *prefix = (struct prefix){.hash = hash};
+        *prefix = (struct prefix){.name = routes_name(hash)};
         ref = topic_memory_ref(interests->memory, prefix);
         if (!reftable_insert(&interests->prefixes, exact_tag(hash), ref)) {
             topic_memory_free(interests->memory, prefix, sizeof *prefix);

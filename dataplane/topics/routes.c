@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Each kind of key has its own map, cut by the first bits of the hash into parts that grow one at a
- * time: a part is copied into a larger one, the pointer to it exchanged, and the old one freed when
- * no reader can be looking at it. So the writer never copies more than a thousandth of the table,
- * and never holds more than that twice.
+ * Each kind of key has its own map, cut by the first bits of the key's name into parts that grow
+ * one at a time, by an eighth to a quarter: a part is copied into a larger one, the pointer to it
+ * exchanged, and the old one freed when no reader can be looking at it. So the writer never copies
+ * more than a thousandth of the table, and never holds more than that twice.
  *
- * A part is open addressing over 16-byte entries. A reader sees an entry's key only after its
- * bitmap (release, acquire). Keys are never removed from a part: a bitmap may become 0, and such
- * entries are left behind when the part is copied.
+ * A part is open addressing over words of eight bytes: the rest of the name and the bitmap of
+ * threads, which a reader gets in one load. Names are never removed from a part: a bitmap may
+ * become 0, and such words are left behind when the part is copied.
  */
 #include "dataplane/topics/routes.h"
 
@@ -18,33 +18,24 @@
 #include "dataplane/mail/mail.h"
 
 enum {
-    PARTS_SHIFT = 10,
+    PARTS_SHIFT = ROUTES_NAME_BITS - 32,
     PARTS = 1 << PARTS_SHIFT,
     LINE = 64,
-    PART_SLOTS_LOG2_MIN = 3,
 };
 
-struct route {
-    uint64_t key; /* 0 = free */
-    uint32_t threads;
-    uint32_t unused;
-};
-
-/* The writer's words come first, the entries follow. Readers know where they are from the handle.
- */
+/* The writer's words come first, the routes follow: from the upper half of each word on the name's
+ * last 32 bits, never 0, below the threads. 0 = free. */
 struct part {
     struct part *next; /* retired parts */
     uint64_t token;    /* a retired part can be freed when it is reached */
-    uint32_t used;     /* slots with a key */
+    uint32_t used;     /* slots with a name */
     uint32_t live;     /* slots with a bit set */
-    uint8_t log2;
-    uint8_t pad[LINE - 25];
-    struct route slots[];
+    uint32_t step;     /* its size, see part_bytes */
+    uint32_t unused;
+    uint64_t slots[];
 };
-_Static_assert(offsetof(struct part, slots) == LINE, "entries are aligned to cache lines");
 
-/* A pointer to a part with log2 of its slots in the low bits; 0: no part yet. One load gives both.
- */
+/* A pointer to a part with its step in the low bits; 0: no part yet. One load gives both. */
 typedef uintptr_t part_handle;
 
 struct route_map {
@@ -71,8 +62,25 @@ static void add(uint64_t *value, uint64_t n) {
     __atomic_store_n(value, *value + n, __ATOMIC_RELAXED);
 }
 
-static unsigned part_number(uint64_t key) {
-    return (unsigned)(key >> (64 - PARTS_SHIFT));
+static unsigned part_number(uint64_t name) {
+    return (unsigned)(name >> 32);
+}
+
+/* The sizes that the heap has, too: four to each power of two. */
+static size_t part_bytes(unsigned step) {
+    return (size_t)(4 + step % 4) * LINE << step / 4;
+}
+
+static uint32_t part_slots(unsigned step) {
+    return (uint32_t)((part_bytes(step) - sizeof(struct part)) / sizeof(uint64_t));
+}
+
+static uint32_t home_of(uint64_t name, uint32_t slots) {
+    return (uint32_t)(((name & UINT32_MAX) * slots) >> 32);
+}
+
+static bool has_name(uint64_t route, uint64_t name) {
+    return route >> 32 == (name & UINT32_MAX);
 }
 
 /* rte_rcu_qsbr_init and its kin are in DPDK's library. With as many threads as there can be, the
@@ -125,18 +133,25 @@ void routes_destroy(struct routes *routes) {
 
 /* --- readers --------------------------------------------------------------------------------- */
 
+static part_handle handle_of(const struct route_map *map, uint64_t name) {
+    return __atomic_load_n(&map->parts[part_number(name)], __ATOMIC_ACQUIRE);
+}
+
 static uint32_t lookup(const struct route_map *map, uint64_t key) {
-    part_handle handle = __atomic_load_n(&map->parts[part_number(key)], __ATOMIC_ACQUIRE);
+    uint64_t name = routes_name(key);
+    part_handle handle = handle_of(map, name);
     if (handle == 0)
         return 0;
-    const struct route *slots = part_of(handle)->slots;
-    uint64_t mask = (UINT64_C(1) << (handle & (LINE - 1))) - 1;
-    for (uint64_t i = key & mask;; i = (i + 1) & mask) {
-        uint64_t found = __atomic_load_n(&slots[i].key, __ATOMIC_ACQUIRE);
-        if (found == key)
-            return __atomic_load_n(&slots[i].threads, __ATOMIC_RELAXED);
-        if (found == 0)
+    const uint64_t *slots = part_of(handle)->slots;
+    uint32_t count = part_slots(handle & (LINE - 1));
+    for (uint32_t i = home_of(name, count);;) {
+        uint64_t route = __atomic_load_n(&slots[i], __ATOMIC_ACQUIRE);
+        if (has_name(route, name))
+            return (uint32_t)route;
+        if (route == 0)
             return 0;
+        if (++i == count)
+            i = 0;
     }
 }
 
@@ -147,11 +162,10 @@ uint32_t routes_lookup(const struct routes *routes, uint64_t topic_hash, uint64_
 }
 
 void routes_prefetch(const struct routes *routes, uint64_t topic_hash) {
-    part_handle handle =
-        __atomic_load_n(&routes->exact.parts[part_number(topic_hash)], __ATOMIC_ACQUIRE);
-    uint64_t mask = (UINT64_C(1) << (handle & (LINE - 1))) - 1;
+    uint64_t name = routes_name(topic_hash);
+    part_handle handle = handle_of(&routes->exact, name);
     if (handle != 0)
-        __builtin_prefetch(&part_of(handle)->slots[topic_hash & mask]);
+        __builtin_prefetch(&part_of(handle)->slots[home_of(name, part_slots(handle & (LINE - 1)))]);
 }
 
 uint64_t routes_epoch(const struct routes *routes) {
@@ -179,48 +193,41 @@ bool routes_passed(struct routes *routes, uint64_t token) {
 
 /* --- the writer ------------------------------------------------------------------------------ */
 
-static size_t part_bytes(unsigned log2) {
-    return sizeof(struct part) + (sizeof(struct route) << log2);
-}
-
-static struct part *part_create(struct routes *routes, unsigned log2) {
+static struct part *part_create(struct routes *routes, unsigned step) {
     if (routes->fail_after != 0 && --routes->fail_after == 0)
         return NULL;
-    struct part *part = aligned_alloc(LINE, part_bytes(log2));
+    struct part *part = aligned_alloc(LINE, part_bytes(step));
     if (!part)
         return NULL;
-    memset(part, 0, part_bytes(log2));
-    part->log2 = (uint8_t)log2;
-    add(&routes->bytes, part_bytes(log2));
+    memset(part, 0, part_bytes(step));
+    part->step = step;
+    add(&routes->bytes, part_bytes(step));
     return part;
 }
 
-/* The slot of `key`, or the free one where it would go. */
-static struct route *slot_of(struct part *part, uint64_t key) {
-    uint64_t mask = (UINT64_C(1) << part->log2) - 1;
-    uint64_t i = key & mask;
-    while (part->slots[i].key != 0 && part->slots[i].key != key)
-        i = (i + 1) & mask;
+/* The slot of the name, or the free one where it would go. */
+static uint64_t *slot_of(struct part *part, uint64_t name) {
+    uint32_t count = part_slots(part->step), i = home_of(name, count);
+    while (part->slots[i] != 0 && !has_name(part->slots[i], name))
+        i = i + 1 == count ? 0 : i + 1;
     return &part->slots[i];
 }
 
 static void publish(part_handle *place, struct part *part) {
-    __atomic_store_n(place, (part_handle)part | part->log2, __ATOMIC_RELEASE);
+    __atomic_store_n(place, (part_handle)part | part->step, __ATOMIC_RELEASE);
 }
 
-/* A copy with room for one more, of the size that what is alive needs. */
+/* A copy of the size that what is alive and one more need: at most two thirds full. */
 static struct part *part_copy(struct routes *routes, const struct part *old) {
-    unsigned log2 = PART_SLOTS_LOG2_MIN;
-    while ((uint64_t)(old ? old->live + 1 : 1) * 8 > (UINT64_C(5) << log2))
-        log2++;
-    struct part *part = part_create(routes, log2);
+    unsigned step = 0;
+    while ((uint64_t)(old ? old->live + 1 : 1) * 3 > (uint64_t)part_slots(step) * 2)
+        step++;
+    struct part *part = part_create(routes, step);
     if (!part || !old)
         return part;
-    for (size_t i = 0; i < (size_t)1 << old->log2; i++) {
-        const struct route *route = &old->slots[i];
-        if (route->threads != 0)
-            *slot_of(part, route->key) = *route;
-    }
+    for (uint32_t i = 0; i < part_slots(old->step); i++)
+        if ((uint32_t)old->slots[i] != 0)
+            *slot_of(part, old->slots[i] >> 32) = old->slots[i];
     part->used = part->live = old->live;
     return part;
 }
@@ -231,11 +238,11 @@ static void retire(struct routes *routes, struct part *part) {
     routes->retired = part;
 }
 
-/* At most three quarters of the slots hold keys: with linear probing a miss then looks at two cache
- * lines on average, and there always is a free slot to end a search. */
+/* At most three quarters of the slots hold names: with linear probing a miss then looks at nine of
+ * them on average, two cache lines, and there always is a free slot to end a search. */
 static struct part *part_with_room(struct routes *routes, part_handle *place) {
     struct part *part = part_of(*place);
-    if (part && (uint64_t)(part->used + 1) * 4 <= (UINT64_C(3) << part->log2))
+    if (part && (uint64_t)(part->used + 1) * 4 <= (uint64_t)part_slots(part->step) * 3)
         return part;
     struct part *grown = part_copy(routes, part);
     if (!grown)
@@ -246,34 +253,32 @@ static struct part *part_with_room(struct routes *routes, part_handle *place) {
     return grown;
 }
 
-static bool map_set(struct routes *routes, struct route_map *map, uint64_t key, uint32_t bit) {
-    part_handle *place = &map->parts[part_number(key)];
+static bool map_set(struct routes *routes, struct route_map *map, uint64_t name, uint32_t bit) {
+    part_handle *place = &map->parts[part_number(name)];
     struct part *part = part_of(*place);
-    struct route *route = part ? slot_of(part, key) : NULL;
-    if (!route || route->key == 0) {
+    uint64_t *slot = part ? slot_of(part, name) : NULL;
+    if (!slot || *slot == 0) {
         part = part_with_room(routes, place);
         if (!part)
             return false;
-        route = slot_of(part, key);
-        __atomic_store_n(&route->threads, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&route->key, key, __ATOMIC_RELEASE);
+        slot = slot_of(part, name);
         part->used++;
     }
-    if (route->threads == 0) {
+    if ((uint32_t)*slot == 0) {
         part->live++;
         add(&routes->keys, 1);
     }
-    __atomic_store_n(&route->threads, route->threads | bit, __ATOMIC_RELEASE);
+    __atomic_store_n(slot, name << 32 | (uint32_t)*slot | bit, __ATOMIC_RELEASE);
     return true;
 }
 
-static void map_clear(struct routes *routes, struct route_map *map, uint64_t key, uint32_t bit) {
-    struct part *part = part_of(map->parts[part_number(key)]);
-    struct route *route = part ? slot_of(part, key) : NULL;
-    if (!route || route->key == 0 || !(route->threads & bit))
+static void map_clear(struct routes *routes, struct route_map *map, uint64_t name, uint32_t bit) {
+    struct part *part = part_of(map->parts[part_number(name)]);
+    uint64_t *slot = part ? slot_of(part, name) : NULL;
+    if (!slot || !(*slot & bit))
         return;
-    __atomic_store_n(&route->threads, route->threads & ~bit, __ATOMIC_RELEASE);
-    if (route->threads == 0) {
+    __atomic_store_n(slot, *slot & ~(uint64_t)bit, __ATOMIC_RELEASE);
+    if ((uint32_t)*slot == 0) {
         part->live--;
         add(&routes->keys, (uint64_t)-1);
     }
@@ -288,8 +293,8 @@ bool routes_change(struct routes *routes, unsigned kind, uint64_t key, unsigned 
         return true;
     struct route_map *map = kind == ROUTE_EXACT ? &routes->exact : &routes->prefix;
     if (set)
-        return map_set(routes, map, key, bit);
-    map_clear(routes, map, key, bit);
+        return map_set(routes, map, routes_name(key), bit);
+    map_clear(routes, map, routes_name(key), bit);
     return true;
 }
 
@@ -310,7 +315,7 @@ void routes_reclaim(struct routes *routes) {
     *place = NULL;
     while (part) {
         struct part *next = part->next;
-        add(&routes->bytes, -(uint64_t)part_bytes(part->log2));
+        add(&routes->bytes, -(uint64_t)part_bytes(part->step));
         free(part);
         part = next;
     }

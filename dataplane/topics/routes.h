@@ -7,6 +7,10 @@
  *   prefix  topic_prefix_hash of a wildcard filter's 1st level -> bitmap of threads
  *   any     wildcard filters that begin with a wildcard        -> one bitmap
  *
+ * Of a hash it keeps the upper bits, its name (routes_name): eight bytes hold a route. Among ten
+ * million filters a dozen pairs share a name. Then a message for one visits the other's thread in
+ * vain; a thread must not clear its bit while it has another filter with that name.
+ *
  * One writer (the first control shard). A reader goes online before its first lookup, reports a
  * quiescent state once a turn when all its mail has been flushed into the rings, and goes offline
  * before it sleeps. A thread that never went online is not waited for and must not look up while
@@ -20,6 +24,14 @@
 #include <stdint.h>
 
 struct routes;
+
+enum { ROUTES_NAME_BITS = 42 };
+
+/* What the table keeps of a key. The lower 32 bits are never 0. */
+static inline uint64_t routes_name(uint64_t key) {
+    uint64_t name = key >> (64 - ROUTES_NAME_BITS);
+    return name | ((name & UINT32_MAX) == 0);
+}
 
 /* Set-up only (heap). NULL: no memory. */
 struct routes *routes_create(unsigned threads);
@@ -46,7 +58,7 @@ uint64_t routes_advance(struct routes *routes, uint64_t *token);
 void routes_reclaim(struct routes *routes);
 
 size_t routes_bytes(const struct routes *routes);   /* any thread */
-uint64_t routes_count(const struct routes *routes); /* keys with a bit set; any thread */
+uint64_t routes_count(const struct routes *routes); /* names with a bit set; any thread */
 
 /* Fault injection for tests: the n-th following growth finds no memory, once. 0 switches it off. */
 void routes_fail_after(struct routes *routes, unsigned n);

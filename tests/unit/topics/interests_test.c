@@ -150,6 +150,17 @@ static void filters_with_one_hash_share_a_route(void **state) {
     interest_free(&memory.topics, one);
 }
 
+/* Filters whose routes_name is the same and whose hash is not are rare: found by search, they would
+ * take 2^21 filters, so the hash is made up. */
+static void filters_with_one_route_name_share_a_route(void **state) {
+    struct interest *one = interest_new(&memory.topics, (const uint8_t *)"one", 3);
+    uint64_t near = hash("one") ^ 1, far = hash("one") ^ UINT64_C(1) << 22;
+    assert_true(exact_insert(&interests.exact, one, hash("one")));
+    assert_true(exact_has_twin(&interests.exact, NULL, near));
+    assert_false(exact_has_twin(&interests.exact, NULL, far));
+    assert_false(exact_has_twin(&interests.exact, one, hash("one")));
+}
+
 static void route_keys_follow_the_first_level(void **state) {
     static const struct {
         const char *filter;
@@ -269,6 +280,7 @@ int main(void) {
         interests_test(the_longest_filters_work),
         interests_test(the_first_and_last_filter_of_a_key_are_told),
         interests_test(filters_with_one_hash_share_a_route),
+        interests_test(filters_with_one_route_name_share_a_route),
         interests_test(route_keys_follow_the_first_level),
         interests_test(a_topic_deeper_than_all_filters_matches_only_hashes),
         interests_test(the_nodes_visited_are_limited),

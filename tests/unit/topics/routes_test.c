@@ -31,42 +31,42 @@ static uint32_t exact(const struct routes *routes, uint64_t k) {
 
 static void the_three_kinds_are_joined(void **state) {
     struct routes *routes = *state;
-    assert_int_equal(routes_lookup(routes, 1, 2, false), 0);
-    assert_true(routes_change(routes, ROUTE_EXACT, 1, 0, true));
-    assert_true(routes_change(routes, ROUTE_PREFIX, 2, 1, true));
+    assert_int_equal(routes_lookup(routes, key(1), key(2), false), 0);
+    assert_true(routes_change(routes, ROUTE_EXACT, key(1), 0, true));
+    assert_true(routes_change(routes, ROUTE_PREFIX, key(2), 1, true));
     assert_true(routes_change(routes, ROUTE_ANY, 0, 2, true));
     assert_true(routes_change(routes, ROUTE_NONE, 0, 3, true));
-    assert_int_equal(routes_lookup(routes, 1, 2, false), 7);
-    assert_int_equal(routes_lookup(routes, 1, 3, false), 5);
-    assert_int_equal(routes_lookup(routes, 3, 2, false), 6);
-    assert_int_equal(routes_lookup(routes, 2, 1, false), 4);
+    assert_int_equal(routes_lookup(routes, key(1), key(2), false), 7);
+    assert_int_equal(routes_lookup(routes, key(1), key(3), false), 5);
+    assert_int_equal(routes_lookup(routes, key(3), key(2), false), 6);
+    assert_int_equal(routes_lookup(routes, key(2), key(1), false), 4);
     assert_int_equal(routes_count(routes), 2);
 }
 
 static void dollar_topics_are_not_for_leading_wildcards(void **state) {
     struct routes *routes = *state;
     routes_change(routes, ROUTE_ANY, 0, 2, true);
-    routes_change(routes, ROUTE_PREFIX, 2, 1, true);
-    assert_int_equal(routes_lookup(routes, 1, 2, true), 2);
+    routes_change(routes, ROUTE_PREFIX, key(2), 1, true);
+    assert_int_equal(routes_lookup(routes, key(1), key(2), true), 2);
     routes_change(routes, ROUTE_ANY, 0, 2, false);
-    assert_int_equal(routes_lookup(routes, 1, 2, false), 2);
+    assert_int_equal(routes_lookup(routes, key(1), key(2), false), 2);
 }
 
 static void clearing_takes_one_threads_bit_only(void **state) {
     struct routes *routes = *state;
-    routes_change(routes, ROUTE_EXACT, 9, 0, true);
-    routes_change(routes, ROUTE_EXACT, 9, 3, true);
-    routes_change(routes, ROUTE_EXACT, 9, 0, false);
-    assert_int_equal(exact(routes, 9), 8);
-    routes_change(routes, ROUTE_EXACT, 9, 0, false);
-    routes_change(routes, ROUTE_EXACT, 10, 0, false);
-    assert_int_equal(exact(routes, 9), 8);
+    routes_change(routes, ROUTE_EXACT, key(9), 0, true);
+    routes_change(routes, ROUTE_EXACT, key(9), 3, true);
+    routes_change(routes, ROUTE_EXACT, key(9), 0, false);
+    assert_int_equal(exact(routes, key(9)), 8);
+    routes_change(routes, ROUTE_EXACT, key(9), 0, false);
+    routes_change(routes, ROUTE_EXACT, key(10), 0, false);
+    assert_int_equal(exact(routes, key(9)), 8);
     assert_int_equal(routes_count(routes), 1);
-    routes_change(routes, ROUTE_EXACT, 9, 3, false);
-    assert_int_equal(exact(routes, 9), 0);
+    routes_change(routes, ROUTE_EXACT, key(9), 3, false);
+    assert_int_equal(exact(routes, key(9)), 0);
     assert_int_equal(routes_count(routes), 0);
-    routes_change(routes, ROUTE_EXACT, 9, 1, true);
-    assert_int_equal(exact(routes, 9), 2);
+    routes_change(routes, ROUTE_EXACT, key(9), 1, true);
+    assert_int_equal(exact(routes, key(9)), 2);
 }
 
 static void all_keys_are_found_after_growth(void **state) {
@@ -80,7 +80,48 @@ static void all_keys_are_found_after_growth(void **state) {
         assert_int_equal(exact(routes, key(i)), 0);
     routes_reclaim(routes);
     assert_int_equal(routes_count(routes), KEYS);
-    assert_in_range(routes_bytes(routes) / KEYS, 16, 48);
+    assert_in_range(routes_bytes(routes) / KEYS, 10, 13);
+}
+
+static void a_route_costs_about_the_same_at_any_size(void **state) {
+    struct routes *routes = *state;
+    size_t before = 0, largest = 0;
+    for (uint64_t i = 0; i < 400000; i++) {
+        assert_true(routes_change(routes, ROUTE_EXACT, key(i), 0, true));
+        routes_reclaim(routes);
+        size_t bytes = routes_bytes(routes);
+        if (i >= 50000 && bytes > before) {
+            assert_in_range(bytes, i * 10, i * 14 + sizeof(void *) * 2 * 1024);
+            largest = bytes - before > largest ? bytes - before : largest;
+        }
+        before = bytes;
+    }
+    /* One part of a thousand grows at a time, and by a quarter at most. */
+    assert_in_range(largest, 1, before / 1024 / 4 * 2);
+}
+
+/* 42 bits of a hash are its name. */
+static void keys_with_one_name_have_one_route(void **state) {
+    struct routes *routes = *state;
+    uint64_t one = key(1), twin = one ^ 1, other = one ^ UINT64_C(1) << 22;
+    routes_change(routes, ROUTE_EXACT, one, 0, true);
+    routes_change(routes, ROUTE_EXACT, twin, 1, true);
+    assert_int_equal(exact(routes, one), 3);
+    assert_int_equal(exact(routes, twin), 3);
+    assert_int_equal(exact(routes, other), 0);
+    assert_int_equal(routes_count(routes), 1);
+}
+
+static void a_key_with_a_name_of_zeros_is_kept_like_others(void **state) {
+    struct routes *routes = *state;
+    uint64_t zeros = UINT64_C(5) << 54; /* its part is the sixth */
+    for (uint64_t i = 0; i < 20; i++)
+        routes_change(routes, ROUTE_EXACT, zeros + (i << 22), 0, true);
+    routes_change(routes, ROUTE_EXACT, zeros, 0, false);
+    for (uint64_t i = 2; i < 20; i++)
+        assert_int_equal(exact(routes, zeros + (i << 22)), 1);
+    assert_int_equal(exact(routes, zeros), 0);
+    assert_int_equal(routes_name(zeros), routes_name(zeros + (1 << 22)));
 }
 
 static void cleared_keys_make_way_for_others(void **state) {
@@ -213,6 +254,9 @@ int main(void) {
         routes_test(dollar_topics_are_not_for_leading_wildcards),
         routes_test(clearing_takes_one_threads_bit_only),
         routes_test(all_keys_are_found_after_growth),
+        routes_test(a_route_costs_about_the_same_at_any_size),
+        routes_test(keys_with_one_name_have_one_route),
+        routes_test(a_key_with_a_name_of_zeros_is_kept_like_others),
         routes_test(cleared_keys_make_way_for_others),
         routes_test(a_growth_without_memory_changes_nothing),
         routes_test(the_epoch_advances_with_each_call),
