@@ -74,6 +74,7 @@ void queries_init(struct queries *queries, const struct queries_use *use) {
     *queries = (struct queries){.use = *use};
     slab_init(&queries->slab, use->parcels->pool->arena, "retained queries", sizeof(struct query),
               0);
+    table_init(&queries->table, use->parcels->pool);
 }
 
 static void free_query(struct queries *queries, struct query *query) {

@@ -35,6 +35,7 @@ struct retained *retained_create(struct parcels *parcels, uint64_t limit) {
         retained->base = parcels->pool->base;
         retained->limit = limit;
         retained->random = UINT64_C(0x9e3779b97f4a7c15);
+        table_init(&retained->table, parcels->pool);
     }
     return retained;
 }

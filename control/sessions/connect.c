@@ -97,7 +97,8 @@ static void free_connect(struct shard *shard, struct connect *connect) {
 }
 
 static void client_remove_unused(struct shard *shard, struct client *client) {
-    if (!(client->flags & CLIENT_CONNECTED) && client->session == 0 && client->connect == 0)
+    if (!(client->flags & CLIENT_CONNECTED) && client->session == 0 &&
+        directory_waiting(&shard->directory, client) == 0)
         directory_remove(&shard->directory, client);
 }
 
@@ -160,13 +161,15 @@ static uint16_t keep_alive_of(const struct shard *shard, const struct connect_re
     return cut ? (uint16_t)max : request->keep_alive;
 }
 
-/* All that can fail, first. */
-static bool prepare(struct shard *shard, struct connect *connect, struct client *client, bool clean,
+/* All that can fail, first. The client may move. */
+static bool prepare(struct shard *shard, struct connect *connect, struct client **moves, bool clean,
                     struct parcel **ids) {
     *ids = NULL;
-    if (!client_set_username(&shard->directory, client, connect->auth.username,
-                             connect->auth.username_len))
+    struct client *client = directory_describe(&shard->directory, *moves, connect->request->remote,
+                                               connect->auth.username, connect->auth.username_len);
+    if (client == NULL)
         return false;
+    *moves = client;
     if (clean)
         return true;
     struct session *session = session_at(shard, client->session);
@@ -180,7 +183,7 @@ static void let_in(struct shard *shard, struct connect *connect, struct client *
     bool clean = request->connect_flags & CLEAN_SESSION;
     bool present = client->session != 0 && !clean;
     struct parcel *ids;
-    if (!prepare(shard, connect, client, clean, &ids)) {
+    if (!prepare(shard, connect, &client, clean, &ids)) {
         count(&shard->counters, COUNTER_CONTROL_CONNECT_NO_MEMORY);
         refuse(shard, connect, CODE_UNAVAILABLE);
         client_remove_unused(shard, client);
@@ -190,7 +193,6 @@ static void let_in(struct shard *shard, struct connect *connect, struct client *
         session_discard(shard, session_at(shard, client->session));
         client->session = 0;
     }
-    memcpy(client->remote, request->remote, sizeof client->remote);
     client->remote_port = request->remote_port;
     client->local_port = request->local_port;
     client->keep_alive = keep_alive_of(shard, request);
@@ -199,7 +201,7 @@ static void let_in(struct shard *shard, struct connect *connect, struct client *
     client->conn = connect->conn;
     client->generation = connect->generation;
     client->sequence = connect->sequence;
-    client->flags &= CLIENT_USED | CLIENT_USERNAME;
+    client->flags &= CLIENT_IPV6 | CLIENT_USERNAME;
     client->flags |= CLIENT_CONNECTED | (clean ? CLIENT_CLEAN : 0) |
                      (request->level == LEVEL_MQISDP ? CLIENT_MQISDP : 0);
     struct mail mail = {
@@ -259,7 +261,7 @@ static void wait_for_end(struct shard *shard, struct connect *connect, struct cl
     connect->state = WAITING;
     connect->deadline = deadline;
     connect->client = client->handle;
-    client->connect = arena_ref(shard->pool.base, connect);
+    directory_wait(&shard->directory, client, arena_ref(shard->pool.base, connect));
 }
 
 /* The client is who it says. */
@@ -270,8 +272,9 @@ static void admit(struct shard *shard, struct connect *connect) {
         refuse(shard, connect, CODE_UNAVAILABLE);
         return;
     }
-    if (client->connect != 0) {
-        struct connect *waiting = arena_at(shard->pool.base, client->connect);
+    ref_t waits = directory_waiting(&shard->directory, client);
+    if (waits != 0) {
+        struct connect *waiting = arena_at(shard->pool.base, waits);
         if (!later(connect->sequence, waiting->sequence)) {
             supersede(shard, connect);
             return;
@@ -361,7 +364,7 @@ static void give_up(struct shard *shard, struct connect *connect) {
         auth_cancel(&connect->check);
     } else {
         struct client *client = directory_at(&shard->directory, connect->client);
-        client->connect = 0;
+        directory_wait(&shard->directory, client, 0);
         client_remove_unused(shard, client);
     }
     free_connect(shard, connect);
@@ -396,9 +399,10 @@ static void disconnected(struct shard *shard, struct client *client) {
     shard->connected--;
     if (client->session != 0)
         session_offline(shard, session_at(shard, client->session));
-    if (client->connect != 0) {
-        struct connect *waiting = arena_at(shard->pool.base, client->connect);
-        client->connect = 0;
+    ref_t waits = directory_waiting(&shard->directory, client);
+    if (waits != 0) {
+        struct connect *waiting = arena_at(shard->pool.base, waits);
+        directory_wait(&shard->directory, client, 0);
         let_in(shard, waiting, client);
     } else {
         client_remove_unused(shard, client);

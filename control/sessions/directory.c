@@ -7,11 +7,14 @@
 #include "dataplane/topics/topic.h"
 
 enum {
-    CHUNK_SHIFT = 10, /* clients in a chunk: 64 KiB, the smallest span */
+    CHUNK_SHIFT = 13, /* handles in a chunk: 64 KiB, the smallest span */
     CHUNK = 1 << CHUNK_SHIFT,
     CHUNK_ORDER = 0,
 };
-_Static_assert(CHUNK * sizeof(struct client) == 1u << ARENA_SPAN_SHIFT, "a chunk is a span");
+_Static_assert(CHUNK * sizeof(struct directory_entry) == 1u << ARENA_SPAN_SHIFT,
+               "a chunk is a span");
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}; /* RFC 4291, 2.5.5.2 */
 
 struct wanted {
     const struct directory *directory;
@@ -21,6 +24,7 @@ struct wanted {
 
 void directory_init(struct directory *directory, struct pool *pool) {
     *directory = (struct directory){.pool = pool, .next = 1}; /* handle 0 names nobody */
+    table_init(&directory->table, pool);
 }
 
 void directory_free(struct directory *directory) {
@@ -29,40 +33,40 @@ void directory_free(struct directory *directory) {
     directory->chunks = NULL;
 }
 
-static struct client *slot(const struct directory *directory, uint32_t handle) {
+static struct directory_entry *entry_of(const struct directory *directory, uint32_t handle) {
     return &directory->chunks[handle >> CHUNK_SHIFT][handle & (CHUNK - 1)];
 }
 
 struct client *directory_at(const struct directory *directory, uint32_t handle) {
     if (handle == 0 || handle >= directory->next)
         return NULL;
-    struct client *client = slot(directory, handle);
-    return client->flags & CLIENT_USED ? client : NULL;
+    ref_t ref = entry_of(directory, handle)->client;
+    return ref != 0 ? arena_at(directory->pool->base, ref) : NULL;
 }
 
 static bool has_id(const void *context, uint32_t handle) {
     const struct wanted *wanted = context;
-    const struct client *client = slot(wanted->directory, handle);
-    return client->id_len == wanted->len &&
-           memcmp(client_id(wanted->directory, client), wanted->id, wanted->len) == 0;
+    const struct client *client = directory_at(wanted->directory, handle);
+    return client->id_len == wanted->len && memcmp(client_id(client), wanted->id, wanted->len) == 0;
 }
 
 struct client *directory_find(const struct directory *directory, const uint8_t *id, size_t len) {
     struct wanted wanted = {directory, id, len};
     uint32_t handle = table_find(&directory->table, topic_hash(id, len), has_id, &wanted);
-    return handle != TABLE_NONE ? slot(directory, handle) : NULL;
+    return handle != TABLE_NONE ? directory_at(directory, handle) : NULL;
 }
 
 static bool add_chunk(struct directory *directory) {
     if (directory->chunks_count == directory->chunks_room) {
         uint32_t room = 2 * directory->chunks_room + 16;
-        struct client **chunks = realloc(directory->chunks, room * sizeof(struct client *));
+        struct directory_entry **chunks =
+            realloc(directory->chunks, room * sizeof(struct directory_entry *));
         if (chunks == NULL)
             return false;
         directory->chunks = chunks;
         directory->chunks_room = room;
     }
-    struct client *chunk = arena_span_alloc(directory->pool->arena, CHUNK_ORDER);
+    struct directory_entry *chunk = arena_span_alloc(directory->pool->arena, CHUNK_ORDER);
     if (chunk == NULL && pool_trim(directory->pool))
         chunk = arena_span_alloc(directory->pool->arena, CHUNK_ORDER);
     if (chunk == NULL)
@@ -71,82 +75,105 @@ static bool add_chunk(struct directory *directory) {
     return true;
 }
 
-static struct client *take_slot(struct directory *directory) {
+/* A handle whose entry is zero, or 0: no memory. */
+static uint32_t take_handle(struct directory *directory) {
     uint32_t handle = directory->free_first;
     if (handle != 0) {
-        directory->free_first = slot(directory, handle)->connect;
+        directory->free_first = entry_of(directory, handle)->waiting;
         if (directory->free_first == 0)
             directory->free_last = 0;
     } else {
         if (directory->next >> CHUNK_SHIFT == directory->chunks_count && !add_chunk(directory))
-            return NULL;
+            return 0;
         handle = directory->next++;
     }
-    struct client *client = slot(directory, handle);
-    *client = (struct client){.handle = handle, .flags = CLIENT_USED};
-    return client;
+    *entry_of(directory, handle) = (struct directory_entry){0, 0};
+    return handle;
 }
 
-/* At the end of the free ones: its handle is used again after all of those. */
-static void give_slot(struct directory *directory, struct client *client) {
-    client->flags = 0;
-    client->connect = 0;
+/* At the end of the free ones: it is used again after all of those. */
+static void give_handle(struct directory *directory, uint32_t handle) {
+    *entry_of(directory, handle) = (struct directory_entry){0, 0};
     if (directory->free_last != 0)
-        slot(directory, directory->free_last)->connect = client->handle;
+        entry_of(directory, directory->free_last)->waiting = handle;
     else
-        directory->free_first = client->handle;
-    directory->free_last = client->handle;
+        directory->free_first = handle;
+    directory->free_last = handle;
 }
 
-static size_t name_size(const struct client *client) {
-    size_t size = (size_t)client->id_len + client->username_len;
-    return size > 0 ? size : 1;
+static size_t size_of(const struct client *client) {
+    return sizeof *client + client_address_len(client) + client->id_len + client->username_len;
+}
+
+static void enter(struct directory *directory, const struct client *client) {
+    entry_of(directory, client->handle)->client = arena_ref(directory->pool->base, client);
 }
 
 struct client *directory_add(struct directory *directory, const uint8_t *id, uint16_t len) {
-    struct client *client = take_slot(directory);
-    if (client == NULL)
+    struct client empty = {.handle = take_handle(directory), .id_len = len};
+    if (empty.handle == 0)
         return NULL;
-    client->id_len = len;
-    uint8_t *name = pool_alloc(directory->pool, name_size(client));
-    if (name == NULL || !table_insert(&directory->table, topic_hash(id, len), client->handle)) {
-        if (name != NULL)
-            pool_free(directory->pool, name, name_size(client));
-        give_slot(directory, client);
+    struct client *client = pool_alloc(directory->pool, size_of(&empty));
+    if (client == NULL || !table_insert(&directory->table, topic_hash(id, len), empty.handle)) {
+        if (client != NULL)
+            pool_free(directory->pool, client, size_of(&empty));
+        give_handle(directory, empty.handle);
         return NULL;
     }
-    memcpy(name, id, len);
-    client->name = arena_ref(directory->pool->base, name);
+    *client = empty;
+    memset(client->bytes, 0, client_address_len(client));
+    memcpy(client->bytes + client_address_len(client), id, len);
+    enter(directory, client);
     directory->count++;
     return client;
 }
 
 void directory_remove(struct directory *directory, struct client *client) {
-    table_remove(&directory->table, topic_hash(client_id(directory, client), client->id_len),
-                 client->handle);
-    pool_free(directory->pool, arena_at(directory->pool->base, client->name), name_size(client));
-    give_slot(directory, client);
+    uint32_t handle = client->handle;
+    table_remove(&directory->table, topic_hash(client_id(client), client->id_len), handle);
+    pool_free(directory->pool, client, size_of(client));
+    give_handle(directory, handle);
     directory->count--;
 }
 
-bool client_set_username(struct directory *directory, struct client *client,
-                         const uint8_t *username, uint16_t len) {
+struct client *directory_describe(struct directory *directory, struct client *client,
+                                  const uint8_t remote[16], const uint8_t *username, uint16_t len) {
+    bool ipv6 = memcmp(remote, mapped, sizeof mapped) != 0;
     struct client changed = *client;
-    changed.flags &= (uint8_t)~CLIENT_USERNAME;
-    changed.flags |= username != NULL ? CLIENT_USERNAME : 0;
+    changed.flags &= (uint8_t) ~(CLIENT_USERNAME | CLIENT_IPV6);
+    changed.flags |= (username != NULL ? CLIENT_USERNAME : 0) | (ipv6 ? CLIENT_IPV6 : 0);
     changed.username_len = username != NULL ? len : 0;
-    uint8_t *old = arena_at(directory->pool->base, client->name);
-    uint8_t *name = old;
-    if (changed.username_len != client->username_len) {
-        name = pool_alloc(directory->pool, name_size(&changed));
-        if (name == NULL)
-            return false;
-        memcpy(name, old, client->id_len);
-        pool_free(directory->pool, old, name_size(client));
-        changed.name = arena_ref(directory->pool->base, name);
+    struct client *to = client;
+    if (size_of(&changed) != size_of(client)) {
+        to = pool_alloc(directory->pool, size_of(&changed));
+        if (to == NULL)
+            return NULL;
     }
+    size_t address = client_address_len(&changed);
+    memmove(to->bytes + address, client_id(client), client->id_len);
+    if (to != client)
+        pool_free(directory->pool, client, size_of(client));
+    *to = changed;
+    memcpy(to->bytes, ipv6 ? remote : remote + sizeof mapped, address);
     if (changed.username_len > 0)
-        memcpy(name + changed.id_len, username, changed.username_len);
-    *client = changed;
-    return true;
+        memcpy(to->bytes + address + to->id_len, username, len);
+    enter(directory, to);
+    return to;
+}
+
+ref_t directory_waiting(const struct directory *directory, const struct client *client) {
+    return entry_of(directory, client->handle)->waiting;
+}
+
+void directory_wait(struct directory *directory, struct client *client, ref_t connect) {
+    entry_of(directory, client->handle)->waiting = connect;
+}
+
+void client_remote(const struct client *client, uint8_t remote[16]) {
+    if (client->flags & CLIENT_IPV6) {
+        memcpy(remote, client->bytes, 16);
+        return;
+    }
+    memcpy(remote, mapped, sizeof mapped);
+    memcpy(remote + sizeof mapped, client->bytes, 4);
 }

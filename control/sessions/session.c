@@ -152,7 +152,7 @@ static void expire(struct shard *shard) {
         count(&shard->counters, COUNTER_CONTROL_SESSIONS_EXPIRED);
         session_discard(shard, session);
         client->session = 0;
-        if (client->connect == 0)
+        if (directory_waiting(&shard->directory, client) == 0)
             directory_remove(&shard->directory, client);
     }
 }

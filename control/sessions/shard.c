@@ -38,6 +38,7 @@ static bool make_memory(struct shard *shard) {
     slab_init(&shard->sessions.slab, shard->arena, "sessions", sizeof(struct session), SLAB_KEEP);
     slab_init(&shard->sessions.requests, shard->arena, "subscribes",
               sizeof(struct subscribe_pending), 0);
+    table_init(&shard->connects.table, &shard->pool);
     directory_init(&shard->directory, &shard->pool);
     return true;
 }

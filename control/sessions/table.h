@@ -1,45 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A hash table of 32-bit handles: open addressing, eight bytes a slot, at most three quarters full.
- * It grows a few slots at a time: no operation costs more because there are ten million others.
- *
- *     now   the table that is inserted into
- *     old   half as large; its slots move to `now`, a step with each operation that changes
+ * A hash table of 32-bit handles, about eleven bytes for each: a reftable (topics/reftable.h),
+ * which grows by small pieces, so that no operation costs more because there are ten million
+ * others.
  *
  * Keys stay with the caller, who hashes them (under a key that peers do not know) and compares.
  *
- * Thread: the owner. Memory: the heap.
+ * Thread: the owner.
  */
 #ifndef LINEMQ_CONTROL_SESSIONS_TABLE_H
 #define LINEMQ_CONTROL_SESSIONS_TABLE_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-struct table_slot {
-    uint32_t tag;    /* bits of the hash */
-    uint32_t handle; /* TABLE_NONE: empty */
-};
-
-struct table_part {
-    struct table_slot *slots;
-    uint32_t size; /* a power of two, or 0 */
-    uint32_t used;
-};
+#include "dataplane/topics/reftable.h"
 
 struct table {
-    struct table_part now, old;
-    uint32_t moved; /* slots of `old` that are empty for good */
+    struct topic_memory memory;
+    struct reftable handles;
 };
 
 enum { TABLE_NONE = 0 };
-#define TABLE_GONE UINT32_MAX /* private: a slot of `old` that was emptied */
 
 /* Is `handle` the one looked for? */
 typedef bool (*table_equal)(const void *context, uint32_t handle);
 
-/* Zeroed memory is an empty table. */
+/* The struct stays where it is from then on. */
+void table_init(struct table *table, struct pool *pool);
+/* Gives its memory back; it may be used again. Zeroed memory: does nothing. */
 void table_free(struct table *table);
 
 /* The handle with that hash for which `equal` says true, or TABLE_NONE. */
@@ -53,7 +39,7 @@ bool table_insert(struct table *table, uint64_t hash, uint32_t handle);
 void table_remove(struct table *table, uint64_t hash, uint32_t handle);
 
 static inline uint32_t table_count(const struct table *table) {
-    return table->now.used + table->old.used;
+    return (uint32_t)table->handles.count;
 }
 
 #endif

@@ -9,8 +9,8 @@ enum { LEVEL_MQISDP = 3, LEVEL_311 = 4 };
 static void look(const struct shard *shard, const struct client *client, struct client_view *view) {
     const struct session *session = session_at(shard, client->session);
     *view = (struct client_view){
-        .client_id = client_id(&shard->directory, client),
-        .username = client_username(&shard->directory, client),
+        .client_id = client_id(client),
+        .username = client_username(client),
         .client_id_len = client->id_len,
         .username_len = client->username_len,
         .session = client->handle,
@@ -25,7 +25,7 @@ static void look(const struct shard *shard, const struct client *client, struct 
         .local_port = client->local_port,
         .since = client->since,
     };
-    memcpy(view->remote, client->remote, sizeof view->remote);
+    client_remote(client, view->remote);
     if (session != NULL) {
         ref_t position = session->subscriptions;
         struct filter filter;

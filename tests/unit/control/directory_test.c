@@ -17,6 +17,9 @@ static struct mailboxes *mailboxes;
 static struct desk desk;
 static struct directory directory;
 
+static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 7};
+static const uint8_t ipv6[16] = {0x20, 1, 0xd, 0xb8, [15] = 9};
+
 static struct client *add(const char *id) {
     return directory_add(&directory, (const uint8_t *)id, (uint16_t)strlen(id));
 }
@@ -48,15 +51,26 @@ static void clients_are_found_by_identifier_and_by_handle(void **state) {
         directory_remove(&directory, find(name(i)));
 }
 
-static void a_client_costs_its_entry_its_name_and_its_place(void **state) {
-    size_t before = arena_used(desk.arena);
-    for (unsigned i = 0; i < MANY; i++)
-        assert_non_null(add(name(i)));
-    size_t bytes = arena_used(desk.arena) - before;
-    assert_true(bytes <= MANY * (sizeof(struct client) + 16) * 102 / 100 + (2u << 16));
-    assert_true(directory.table.now.size * sizeof(struct table_slot) <= MANY * 22);
-    for (unsigned i = 0; i < MANY; i++)
-        directory_remove(&directory, find(name(i)));
+/* Identifiers of 36 bytes, IPv4: a record of 80 bytes, 8 for the handle, 10 to 13 in the table. */
+static void a_client_costs_its_record_its_handle_and_its_place(void **state) {
+    char id[37];
+    size_t before = arena_used(desk.arena), most = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        size_t used = arena_used(desk.arena);
+        snprintf(id, sizeof id, "%036u", i);
+        struct client *client = add(id);
+        assert_non_null(client);
+        assert_ptr_equal(directory_describe(&directory, client, ipv4, NULL, 0), client);
+        if (arena_used(desk.arena) > used + most)
+            most = arena_used(desk.arena) - used;
+    }
+    pool_trim(&desk.pool);
+    assert_in_range(arena_used(desk.arena) - before, MANY * 98ul, MANY * 102ul + (1 << 20));
+    assert_in_range(most, 1, 1 << 20); /* at one step: no table is doubled */
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(id, sizeof id, "%036u", i);
+        directory_remove(&directory, find(id));
+    }
 }
 
 static void handles_of_nobody_are_nobody(void **state) {
@@ -79,18 +93,64 @@ static void a_freed_handle_is_used_again_last(void **state) {
     directory_remove(&directory, find("4"));
 }
 
-static void a_user_name_comes_and_goes(void **state) {
-    struct client *client = add("dev");
-    assert_null(client_username(&directory, client));
-    assert_true(client_set_username(&directory, client, (const uint8_t *)"alice", 5));
-    assert_memory_equal(client_username(&directory, client), "alice", 5);
+static struct client *describe(struct client *client, const uint8_t remote[16],
+                               const char *username) {
+    return directory_describe(&directory, client, remote, (const uint8_t *)username,
+                              username != NULL ? (uint16_t)strlen(username) : 0);
+}
+
+static void is_described(const struct client *client, const uint8_t remote[16],
+                         const char *username) {
+    uint8_t found[16];
     assert_ptr_equal(find("dev"), client);
-    assert_true(client_set_username(&directory, client, (const uint8_t *)"", 0));
-    assert_non_null(client_username(&directory, client));
-    assert_int_equal(client->username_len, 0);
-    assert_true(client_set_username(&directory, client, NULL, 0));
-    assert_null(client_username(&directory, client));
-    assert_true(client_set_username(&directory, client, (const uint8_t *)"bob", 3));
+    assert_ptr_equal(directory_at(&directory, client->handle), client);
+    assert_memory_equal(client_id(client), "dev", 3);
+    client_remote(client, found);
+    assert_memory_equal(found, remote, 16);
+    if (username == NULL) {
+        assert_null(client_username(client));
+        assert_int_equal(client->username_len, 0);
+        return;
+    }
+    assert_int_equal(client->username_len, strlen(username));
+    assert_memory_equal(client_username(client), username, strlen(username));
+}
+
+static void addresses_and_user_names_come_and_go(void **state) {
+    static const char *const names[] = {
+        NULL, "alice", "", "a name of forty and some more characters", "bob", "twelve more bytes"};
+    struct client *client = add("dev");
+    assert_null(client_username(client));
+    client->since = 7;
+    client->sequence = 8;
+    for (unsigned i = 0; i < 6 * 6 * 4; i++) {
+        const uint8_t *remote = i & 1 ? ipv6 : ipv4;
+        client = describe(client, remote, names[i / 4 % 6]);
+        is_described(client, remote, names[i / 4 % 6]);
+        remote = i & 2 ? ipv6 : ipv4;
+        client = describe(client, remote, names[i / 24]);
+        is_described(client, remote, names[i / 24]);
+    }
+    /* As long as before, with an address that is longer by what the name is shorter. */
+    client = describe(client, ipv4, "thirteen more");
+    assert_ptr_equal(describe(client, ipv6, "t"), client);
+    is_described(client, ipv6, "t");
+    assert_int_equal(client->since, 7);
+    assert_int_equal(client->sequence, 8);
+    directory_remove(&directory, client);
+}
+
+static void a_waiting_connect_goes_with_the_handle(void **state) {
+    struct client *client = add("dev");
+    uint32_t handle = client->handle;
+    assert_int_equal(directory_waiting(&directory, client), 0);
+    directory_wait(&directory, client, 99);
+    client = describe(client, ipv6, "somebody");
+    assert_int_equal(directory_waiting(&directory, client), 99);
+    directory_remove(&directory, client);
+    client = add("other");
+    assert_int_equal(client->handle, handle);
+    assert_int_equal(directory_waiting(&directory, client), 0);
     directory_remove(&directory, client);
 }
 
@@ -103,17 +163,23 @@ static void identifiers_may_hold_any_bytes(void **state) {
 }
 
 static void without_memory_nobody_is_added(void **state) {
-    arena_fail_after(desk.arena, 1);
-    assert_null(add("dev"));
-    assert_null(find("dev"));
-    assert_int_equal(directory.count, 0);
-    struct client *client = add("dev");
-    assert_non_null(client);
-    arena_fail_after(desk.arena, 1);
-    assert_false(client_set_username(&directory, client,
-                                     (const uint8_t *)"a name that needs other memory", 30));
-    assert_null(client_username(&directory, client));
-    directory_remove(&directory, client);
+    for (unsigned n = 1; n <= 3; n++) { /* handles, record, table */
+        arena_fail_after(desk.arena, n);
+        assert_null(add("dev"));
+        assert_null(find("dev"));
+        assert_int_equal(directory.count, 0);
+        arena_fail_after(desk.arena, 0);
+        struct client *client = add("dev");
+        assert_non_null(client);
+        arena_fail_after(desk.arena, 1);
+        assert_null(describe(client, ipv6, "a name that needs other memory"));
+        arena_fail_after(desk.arena, 0);
+        assert_null(client_username(client));
+        assert_ptr_equal(find("dev"), client);
+        directory_remove(&directory, client);
+        directory_free(&directory);
+        directory_init(&directory, &desk.pool);
+    }
 }
 
 static int set_up(void **state) {
@@ -135,10 +201,11 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(clients_are_found_by_identifier_and_by_handle),
-        TEST(a_client_costs_its_entry_its_name_and_its_place),
+        TEST(a_client_costs_its_record_its_handle_and_its_place),
         TEST(handles_of_nobody_are_nobody),
         TEST(a_freed_handle_is_used_again_last),
-        TEST(a_user_name_comes_and_goes),
+        TEST(addresses_and_user_names_come_and_go),
+        TEST(a_waiting_connect_goes_with_the_handle),
         TEST(identifiers_may_hold_any_bytes),
         TEST(without_memory_nobody_is_added),
     };

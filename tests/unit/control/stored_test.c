@@ -86,11 +86,12 @@ static void ended(unsigned worker) {
 }
 
 static void route_changes_of_one_turn_share_an_epoch(void **state) {
+    const uint64_t exact = UINT64_C(17) << 50, prefix = UINT64_C(18) << 50;
     world_open(&world, 1);
     uint64_t before = routes_epoch(world.registry.routes);
-    change(0, ROUTE_EXACT, 17, true, 1);
-    change(1, ROUTE_EXACT, 17, true, 2);
-    change(0, ROUTE_PREFIX, 18, true, 0);
+    change(0, ROUTE_EXACT, exact, true, 1);
+    change(1, ROUTE_EXACT, exact, true, 2);
+    change(0, ROUTE_PREFIX, prefix, true, 0);
     change(1, ROUTE_NONE, 0, true, 3);
     world_settle(&world);
     struct mail first = changed(0), second = changed(1), third = changed(1);
@@ -101,11 +102,11 @@ static void route_changes_of_one_turn_share_an_epoch(void **state) {
     assert_int_equal(second.route_changed.epoch, before + 1);
     assert_int_equal(third.route_changed.epoch, before + 1);
     assert_int_equal(desk_has(&world.workers[0], MAIL_ROUTE_CHANGED), 0);
-    assert_int_equal(routes_lookup(world.registry.routes, 17, 0, false), 3);
-    assert_int_equal(routes_lookup(world.registry.routes, 0, 18, false), 1);
-    change(0, ROUTE_EXACT, 17, false, 0);
+    assert_int_equal(routes_lookup(world.registry.routes, exact, 0, false), 3);
+    assert_int_equal(routes_lookup(world.registry.routes, 0, prefix, false), 1);
+    change(0, ROUTE_EXACT, exact, false, 0);
     world_settle(&world);
-    assert_int_equal(routes_lookup(world.registry.routes, 17, 0, false), 2);
+    assert_int_equal(routes_lookup(world.registry.routes, exact, 0, false), 2);
     assert_int_equal(routes_epoch(world.registry.routes), before + 2);
 }
 
@@ -246,7 +247,8 @@ static void an_answer_waits_for_memory(void **state) {
     world_settle(&world);
     ended(0);
     ask(0, "a");
-    arena_fail_after(world.shard[0]->arena, 2); /* the question; the copy for the worker fails */
+    arena_fail_after(world.shard[0]->arena,
+                     3); /* the question takes two; the copy for the worker fails */
     world_settle(&world);
     retained(0, payload);
     ended(0);
