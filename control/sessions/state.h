@@ -35,7 +35,8 @@ enum {
     SHORT_SUBSCRIPTIONS = 16, /* and a session has no more subscriptions than these; */
     SEND_PART = 16,           /* below it no message larger than this is sent */
     SEND_SMALL = 4096,        /* bytes */
-    TURN_UNSUBSCRIBE = 256    /* subscriptions of discarded sessions removed in one turn */
+    TURN_UNSUBSCRIBE = 256,   /* subscriptions of discarded sessions removed in one turn */
+    TRIM_US = 1000000,
 };
 
 struct connect_list {
@@ -86,6 +87,7 @@ struct shard {
     struct auth *auth;
 
     uint64_t now, wall_clock; /* microseconds */
+    uint64_t trim_at;         /* the pool's empty spans are given back, in a quiet turn */
 
     struct held_mail *held_first, *held_last;
     struct directory directory;

@@ -149,6 +149,14 @@ static void update_gauges(struct shard *shard) {
         __atomic_store_n(values[i].gauge, values[i].value, __ATOMIC_RELAXED);
 }
 
+/* Empty spans that the size classes keep in hand are a megabyte or two. */
+static void trim(struct shard *shard) {
+    if (shard->now < shard->trim_at)
+        return;
+    shard->trim_at = shard->now + TRIM_US;
+    pool_trim(&shard->pool);
+}
+
 bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
     struct mail mails[TURN_MAILS];
     unsigned received = 0;
@@ -173,6 +181,8 @@ bool shard_turn(struct shard *shard, uint64_t now, uint64_t wall_clock) {
     if (shard->sys != NULL)
         sys_turn(shard->sys, now, wall_clock);
     shard_keep_end(shard); /* the router's turn delivers too */
+    if (received == 0)
+        trim(shard);
     update_gauges(shard);
     /* Only a thread whose mail has all been handed over has passed an epoch: retained queries rely
      * on what was published before being in the boxes. */

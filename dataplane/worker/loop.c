@@ -20,6 +20,7 @@ enum {
     TIMERS_UNTIL_US = 25,
     SEGMENTS_UNTIL_US = 40,
     GAUGES_EVERY = 256, /* turns; a power of two */
+    TRIM_US = 1000000,
 };
 
 static void frames_free(struct rte_mbuf **frames, unsigned count_frames) {
@@ -181,6 +182,15 @@ static void longest(struct worker *worker, uint64_t end, uint64_t cycles) {
         __atomic_store_n(&worker->gauges.longest_turn, cycles, __ATOMIC_RELAXED);
 }
 
+/* Empty spans that the size classes keep in hand are a megabyte or two. In a quiet turn, now and
+ * then, so that a class whose use swings around nothing does not go to the arena each time. */
+static void trim(struct worker *worker, uint64_t end) {
+    if (end < worker->trim_at)
+        return;
+    worker->trim_at = end + clock_cycles(worker->config.clock, TRIM_US);
+    pool_trim(&worker->pool);
+}
+
 static void account(struct worker *worker, uint64_t start, bool busy, unsigned packets) {
     struct worker_gauges *gauges = &worker->gauges;
     uint64_t end = rte_rdtsc(), cycles = end - start;
@@ -192,6 +202,7 @@ static void account(struct worker *worker, uint64_t start, bool busy, unsigned p
         gauge_add(&gauges->packets, packets);
     } else {
         gauge_add(&gauges->idle_cycles, cycles);
+        trim(worker, end);
     }
     if ((gauges->turns & (GAUGES_EVERY - 1)) == 0)
         gauges_publish(worker);

@@ -33,6 +33,7 @@ struct worker {
     bool stopping;
     uint64_t window_end;                    /* of longest_lately, TSC cycles */
     uint64_t window_longest, window_before; /* in this window, and in the one before it */
+    uint64_t trim_at;                       /* TSC cycles: the pool's empty spans are given back */
     unsigned frames_free;                   /* of the packet buffers, when the loop began */
 
     /* others write, rarely */

@@ -183,6 +183,22 @@ static void what_a_client_took_is_given_back_when_it_goes(void **state) {
     }
 }
 
+static void empty_spans_are_given_back_in_a_quiet_turn(void **state) {
+    struct worker *worker = world.worker[0];
+    turns(&world, 3);
+    size_t before = arena_used(worker->arena);
+    pool_free(&worker->pool, pool_alloc(&worker->pool, 100), 100);
+    pool_free(&worker->pool, pool_alloc(&worker->pool, 30000), 30000);
+    size_t kept = arena_used(worker->arena);
+    assert_true(kept > before);
+    worker->trim_at = UINT64_MAX; /* its time has not come */
+    turns(&world, 3);
+    assert_int_equal(arena_used(worker->arena), kept);
+    worker->trim_at = 0;
+    turns(&world, 3);
+    assert_true(arena_used(worker->arena) <= before);
+}
+
 static void memory_is_inspected_by_mail(void **state) {
     struct client *client = connected_client(&world, "one");
     subscribe(client);
@@ -650,6 +666,7 @@ int main(void) {
         TEST(a_client_receives_what_it_publishes, open_spinning),
         TEST(mail_of_other_threads_reaches_subscribers, open_spinning),
         TEST(what_a_client_took_is_given_back_when_it_goes, open_spinning),
+        TEST(empty_spans_are_given_back_in_a_quiet_turn, open_spinning),
         TEST(memory_is_inspected_by_mail, open_spinning),
         TEST(an_inspection_of_a_client_is_handed_to_mqtt, open_spinning),
         TEST(mail_of_an_unknown_kind_is_counted, open_spinning),
