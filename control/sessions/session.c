@@ -63,7 +63,7 @@ void session_online(struct shard *shard, struct session *session) {
 }
 
 void session_offline(struct shard *shard, struct session *session) {
-    session->offline_since = shard->now;
+    session->offline_since = (uint32_t)(shard->now >> SESSION_TICK_SHIFT) + 1;
     uint32_t dropped = window_disconnected(&session->window, &shard->parcels);
     session->dropped += dropped;
     count_add(&shard->counters, COUNTER_CONTROL_QOS0_OFFLINE, dropped);
@@ -142,11 +142,19 @@ static bool serve_waiting(struct shard *shard) {
     return stop != 0;
 }
 
+/* Microseconds, at most two ticks too few. */
+static uint64_t offline_for(const struct shard *shard, const struct session *session) {
+    uint32_t tick = (uint32_t)(shard->now >> SESSION_TICK_SHIFT);
+    if (tick == session->offline_since - 1)
+        return 0;
+    return (uint64_t)(tick - session->offline_since) << SESSION_TICK_SHIFT;
+}
+
 static void expire(struct shard *shard) {
     uint64_t expiry = (uint64_t)shard->registry->config->mqtt.session_expiry * 1000000;
     for (unsigned i = 0; expiry > 0 && i < TURN_EXPIRIES; i++) {
         struct session *session = session_at(shard, shard->sessions.oldest);
-        if (session == NULL || shard->now - session->offline_since < expiry)
+        if (session == NULL || offline_for(shard, session) < expiry)
             return; /* the others went later */
         struct client *client = directory_at(&shard->directory, session->client);
         count(&shard->counters, COUNTER_CONTROL_SESSIONS_EXPIRED);

@@ -26,18 +26,21 @@ enum session_flags {
 struct session {
     uint32_t client; /* handle */
     uint32_t generation;
-    ref_t subscriptions; /* the router's list */
-    uint32_t subscribed; /* at least as many as there are in it */
-    ref_t pending;       /* struct subscribe_pending, oldest first */
-    uint32_t flags;      /* enum session_flags */
-    ref_t older, newer;  /* list by time; of the dying, `older` links */
+    ref_t subscriptions;      /* the router's list */
+    uint32_t subscribed : 24; /* at least as many as there are in it */
+    uint32_t flags : 8;       /* enum session_flags */
+    ref_t pending;            /* struct subscribe_pending, oldest first */
+    ref_t older, newer;       /* list by time; of the dying, `older` links */
     ref_t next_waiting;
     uint32_t inflight, queued; /* of the window, as counted in the shard's totals */
+    uint32_t dropped;
+    uint32_t offline_since; /* shard->now >> SESSION_TICK_SHIFT, rounded up */
     struct window window;
     struct packet_id_set received;
-    uint64_t dropped;
-    uint64_t offline_since; /* monotonic, microseconds */
 };
+_Static_assert(sizeof(struct session) == 112, "a whole number of the slab's 16 bytes");
+
+enum { SESSION_TICK_SHIFT = 16 }; /* 66 ms; 32 bits of them are nine years */
 
 /* A SUBSCRIBE whose SUBACK waits for the routes. */
 struct subscribe_pending {

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "control/sessions/session.h"
 #include "world.h"
 
 enum { PUBACK = 4, PUBREC = 5, PUBREL = 6, PUBCOMP = 7 };
@@ -292,7 +293,7 @@ static void an_absent_session_expires(void **state) {
     world.now += 59000000;
     world_settle(&world);
     assert_int_not_equal(view_of("dev").session, 0);
-    world.now += 1000000;
+    world.now += 1000000 + (2 << SESSION_TICK_SHIFT);
     world_settle(&world);
     assert_int_equal(view_of("dev").session, 0);
     assert_int_equal(COUNT_OF(&world, SESSIONS_EXPIRED), 1);
@@ -655,6 +656,21 @@ static int tear_down(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void empty_spans_are_given_back_in_a_quiet_turn(void **state) {
+    world_open(&world, 1);
+    struct shard *shard = world.shard[0];
+    world_settle(&world);
+    size_t before = arena_used(shard->arena);
+    pool_free(&shard->pool, pool_alloc(&shard->pool, 30000), 30000);
+    size_t kept = arena_used(shard->arena);
+    assert_true(kept > before);
+    world_settle(&world);
+    assert_int_equal(arena_used(shard->arena), kept);
+    world.now += TRIM_US;
+    world_settle(&world);
+    assert_true(arena_used(shard->arena) <= before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_message_is_delivered_and_acknowledged),
@@ -671,6 +687,7 @@ int main(void) {
         TEST(qos_0_does_not_overtake_qos_1_that_waits),
         TEST(qos_0_that_waits_is_bounded_and_ends_with_the_connection),
         TEST(an_absent_session_expires),
+        TEST(empty_spans_are_given_back_in_a_quiet_turn),
         TEST(a_full_queue_drops_and_counts),
         TEST(a_queue_is_bounded_in_bytes_too),
         TEST(one_copy_serves_all_sessions_of_a_shard),
