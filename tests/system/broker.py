@@ -34,6 +34,7 @@ import wire
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+SUPPRESSIONS = f"suppressions={HERE}/lsan.supp:print_suppressions=0"  # of a sanitised broker
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None, use_errno=True)
@@ -176,7 +177,8 @@ class Broker:
         config = self.file("linemq.yaml", yaml(self.settings) + "\n")
         with open(self.log_file, "a") as log:
             self.process = subprocess.Popen(self.command(config), stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, preexec_fn=die_with_parent)
+                                            stdout=log, stderr=log, preexec_fn=die_with_parent,
+                                            env=os.environ | {"LSAN_OPTIONS": SUPPRESSIONS})
 
     def alive(self):
         if self.process.poll() is not None:

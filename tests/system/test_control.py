@@ -368,7 +368,7 @@ class Lifetime(unittest.TestCase):
                 broker.wait_for("ctl", lambda: running.alive() and
                                 running.ctl("status", check=False).returncode == 0)
                 running.process.terminate()
-                self.assertEqual(running.process.wait(broker.PATIENCE), 0)
+                self.assertEqual(running.process.wait(broker.PATIENCE), 0, running.log())
                 lines = [json.loads(line) for line in running.log().splitlines()]
                 parts = {line["part"] for line in lines}
                 self.assertLessEqual({"main", "dpdk"}, parts)
