@@ -283,6 +283,7 @@ static void nobody_is_timed_out_for_time_in_which_no_worker_ran(void **state) {
         shard_send(&world, connect.from, verdict);
         turn(&world);
         client_expect(clients[i], (const uint8_t[]){0x20, 2, 0, 0}, 4);
+        client_segment(&world, clients[i], RTE_TCP_ACK_FLAG, NULL, 0);
     }
     client_send(&world, clients[1], half, sizeof half);
     struct client *mute = client_new(&world); /* it has not sent its CONNECT */
