@@ -55,8 +55,6 @@ def idle():
     """Devices with one subscription each, which say nothing more. The kernel's side of a TCP
     connection takes some kilobytes on the same machine, and one address has 64,512 ports."""
     count = options.idle or (5000 if options.quick else 50000)
-    with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
-        ports.write("1024 65535")
     for persistent in (False, True):
         for workers in (1, 4):
             what = f"{'persistent' if persistent else 'clean'}, {workers} worker{'s'[:workers - 1]}"

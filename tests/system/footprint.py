@@ -46,6 +46,8 @@ def settled(running):
 
 def hold(count, persistent):
     """Opens so many devices, which say nothing more; they go with their standard input."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as ports:
+        ports.write("1024 65535")
     fleets = []
     while count > 0:
         part = min(count, FLEET_MAX)
