@@ -83,6 +83,7 @@ def attempt(scenario, settings, connections, huge):
                         "hugepages": huge},
             "control": {"memory_mib": memory, "sys_interval": 0},
             "tcp": {"connections": connections}}) as running:
+        running.seconds_to_end = 20  # with millions of connections to let go
         result = running.load(os.path.join(root, "tools/loadgen/scenarios", scenario + ".yaml"),
                               *settings, f"port.hugepages={str(huge).lower()}", cpu=cpus[-1])
         result["hugepages"] = "ordinary memory" not in running.log()

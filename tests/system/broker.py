@@ -125,6 +125,8 @@ def password_line(user, password, iterations=101):
 class Broker:
     """linemqd with a TAP port; settings is merged into the configuration, section by section."""
 
+    seconds_to_end = 2.0
+
     def __init__(self, workers=None, settings=None, interface="linemq0", ready=True):
         self.workers = options.workers if workers is None else workers
         self.directory = tempfile.mkdtemp(prefix="linemq-test.")
@@ -234,7 +236,8 @@ class Broker:
         shutil.rmtree(self.directory, ignore_errors=True)
         assert took is not None, f"the broker had to be killed:\n{log}"
         assert process.returncode == expect, f"the broker ended with {process.returncode}:\n{log}"
-        assert took < (20 if options.slow else 2.0), f"the broker took {took:.1f} s to end"
+        assert took < (20 if options.slow else self.seconds_to_end), \
+            f"the broker took {took:.1f} s to end"
         assert not left, f"the broker left {' and '.join(left)} behind"
         for sign in ("AddressSanitizer", "LeakSanitizer", "runtime error:"):
             assert sign not in log, log
