@@ -33,15 +33,6 @@ static enum window_ack acknowledge(struct session *session, const struct window_
     }
 }
 
-static void kick(struct shard *shard, const struct client *client, enum mail_close_reason reason) {
-    struct mail mail = {.type = MAIL_KICK,
-                        .code = (uint8_t)reason,
-                        .conn = client->conn,
-                        .generation = client->generation,
-                        .session = client->handle};
-    shard_send(shard, client->worker, &mail);
-}
-
 /* Lets a receiver that holds an identifier of ours, which we do not know of, forget it. */
 static void let_go(struct shard *shard, const struct client *client, uint16_t packet_id) {
     struct mail mail = {.type = MAIL_PUBREL_OUT,
@@ -58,7 +49,7 @@ static void wrong(struct shard *shard, struct client *client) {
         return;
     count(&shard->counters, COUNTER_CONTROL_WRONG_ACK);
     client->flags |= CLIENT_CLOSING;
-    kick(shard, client, CLOSE_PROTOCOL);
+    client_kick(shard, client, CLOSE_PROTOCOL);
 }
 
 void ack_mail(struct shard *shard, const struct mail *mail) {
@@ -90,7 +81,7 @@ void ack_mail(struct shard *shard, const struct mail *mail) {
  */
 static void not_noted(struct shard *shard, const struct client *client) {
     count(&shard->counters, COUNTER_CONTROL_QOS2_NO_MEMORY);
-    kick(shard, client, CLOSE_RESOURCES);
+    client_kick(shard, client, CLOSE_RESOURCES);
 }
 
 void qos2_in_mail(struct shard *shard, const struct mail *mail) {

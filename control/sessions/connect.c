@@ -125,17 +125,23 @@ static void refuse(struct shard *shard, struct connect *connect, uint8_t code) {
     free_connect(shard, connect);
 }
 
-static void kick(struct shard *shard, uint8_t worker, ref_t conn, uint32_t generation,
-                 enum mail_close_reason reason) {
-    struct mail mail = {
-        .type = MAIL_KICK, .code = (uint8_t)reason, .conn = conn, .generation = generation};
-    shard_send(shard, worker, &mail);
+void client_kick(struct shard *shard, const struct client *client, enum mail_close_reason reason) {
+    struct mail mail = {.type = MAIL_KICK,
+                        .code = (uint8_t)reason,
+                        .conn = client->conn,
+                        .generation = client->generation,
+                        .session = client->handle};
+    shard_send(shard, client->worker, &mail);
 }
 
 /* A later CONNECT of the same client has come. */
 static void supersede(struct shard *shard, struct connect *connect) {
     count(&shard->counters, COUNTER_CONTROL_TAKEOVERS);
-    kick(shard, connect->worker, connect->conn, connect->generation, CLOSE_TAKEOVER);
+    struct mail kick = {.type = MAIL_KICK,
+                        .code = CLOSE_TAKEOVER,
+                        .conn = connect->conn,
+                        .generation = connect->generation};
+    shard_send(shard, connect->worker, &kick);
     free_connect(shard, connect);
 }
 
@@ -294,7 +300,7 @@ static void admit(struct shard *shard, struct connect *connect) {
     }
     count(&shard->counters, COUNTER_CONTROL_TAKEOVERS);
     client->flags |= CLIENT_CLOSING;
-    kick(shard, client->worker, client->conn, client->generation, CLOSE_TAKEOVER);
+    client_kick(shard, client, CLOSE_TAKEOVER);
     wait_for_end(shard, connect, client, shard->now + (uint64_t)TAKEOVER_MS * 1000);
 }
 

@@ -108,6 +108,9 @@ struct shard {
 /* Sends what must not get lost: what the mailroom has no memory for waits on the heap, in order. */
 void shard_send(struct shard *shard, unsigned to, const struct mail *mail);
 
+/* Has the worker of the client's connection close it. */
+void client_kick(struct shard *shard, const struct client *client, enum mail_close_reason reason);
+
 /* Forgets what waits to be sent; the shard is being destroyed. */
 void held_mail_end(struct shard *shard);
 

@@ -83,13 +83,8 @@ bool shard_kick(struct shard *shard, const uint8_t *client_id, size_t len) {
     struct client *client = directory_find(&shard->directory, client_id, len);
     if (client == NULL || !(client->flags & CLIENT_CONNECTED))
         return false;
-    struct mail mail = {.type = MAIL_KICK,
-                        .code = CLOSE_ADMIN,
-                        .conn = client->conn,
-                        .generation = client->generation,
-                        .session = client->handle};
     client->flags |= CLIENT_CLOSING;
-    shard_send(shard, client->worker, &mail);
+    client_kick(shard, client, CLOSE_ADMIN);
     return true;
 }
 
