@@ -6,7 +6,6 @@
 
 #include "control/admin/handlers.h"
 #include "control/admin/record.h"
-#include "dataplane/mqtt/mqtt.h"
 
 enum { PACKETS = 1000000, BYTES = 100 << 20, SECONDS = 600, SNAP = 2048 };
 
@@ -139,15 +138,6 @@ static void start_client_answer(struct job *job, struct question *question) {
     endpoint->local_port = record->view.local_port;
 }
 
-static void ask_for_client(struct job *job, const struct capture_filter *filter) {
-    const struct registry *registry = job->admin->registry;
-    unsigned shard = client_shard(filter->client_id, filter->client_id_len, registry->shard_key,
-                                  registry->shards);
-    struct question *question = question_new(job, shard, filter->client_id, filter->client_id_len);
-    if (question != NULL)
-        question_shard(question, ask_client, start_client_answer);
-}
-
 static void start(struct job *job, struct capture_command *command) {
     char error[512];
     size_t len;
@@ -190,7 +180,7 @@ void capture_start_step(struct job *job) {
         return;
     if (!command->asked && command->order.filter.client_id_len > 0) {
         command->asked = true;
-        ask_for_client(job, &command->order.filter);
+        question_client(job, ask_client, start_client_answer);
         return;
     }
     start(job, command);

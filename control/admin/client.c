@@ -5,7 +5,6 @@
 #include "control/admin/client_tcp.h"
 #include "control/admin/handlers.h"
 #include "control/admin/record.h"
-#include "dataplane/mqtt/mqtt.h"
 
 /* Clients that a shard looks at in one go. */
 enum { LIST_BUDGET = 1000 };
@@ -38,11 +37,6 @@ static json_t *client_json(const struct client_view *view) {
     json_object_set_new(row, "dropped",
                         held ? json_integer((json_int_t)view->dropped) : json_null());
     return row;
-}
-
-static unsigned shard_of(const struct job *job, const char *client, size_t len) {
-    const struct registry *registry = job->admin->registry;
-    return client_shard((const uint8_t *)client, len, registry->shard_key, registry->shards);
 }
 
 static void no_client(struct job *job, const char *why) {
@@ -157,11 +151,7 @@ void client_show_step(struct job *job) {
     }
     show->asked = true;
     job->dispose = show_dispose;
-    size_t len;
-    const char *client = job_text(job, "client", &len);
-    struct question *question = question_new(job, shard_of(job, client, len), client, len);
-    if (question != NULL)
-        question_shard(question, ask_client, show_shard_answer);
+    question_client(job, ask_client, show_shard_answer);
 }
 
 /* --- kick ------------------------------------------------------------------------------------ */
@@ -178,9 +168,5 @@ static void kick_answer(struct job *job, struct question *question) {
 }
 
 void client_kick_step(struct job *job) {
-    size_t len;
-    const char *client = job_text(job, "client", &len);
-    struct question *question = question_new(job, shard_of(job, client, len), client, len);
-    if (question != NULL)
-        question_shard(question, ask_kick, kick_answer);
+    question_client(job, ask_kick, kick_answer);
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dataplane/mqtt/mqtt.h"
+
 static void question_free(struct question *question) {
     struct admin *admin = question->admin;
     if (question->link != NULL) {
@@ -94,6 +96,18 @@ bool question_shard(struct question *question,
         return refuse(question, "memory for mail to other threads is used up");
     question_list(question);
     return true;
+}
+
+void question_client(struct job *job, void (*ask)(struct shard *shard, struct question *question),
+                     void (*answered)(struct job *job, struct question *question)) {
+    const struct registry *registry = job->admin->registry;
+    size_t len;
+    const char *client = job_text(job, "client", &len);
+    unsigned shard =
+        client_shard((const uint8_t *)client, len, registry->shard_key, registry->shards);
+    struct question *question = question_new(job, shard, client, len);
+    if (question != NULL)
+        question_shard(question, ask, answered);
 }
 
 bool question_worker(struct question *question, enum inspection_kind kind, ref_t conn,

@@ -53,6 +53,11 @@ bool question_shard(struct question *question,
                     void (*ask)(struct shard *shard, struct question *question),
                     void (*answered)(struct job *job, struct question *question));
 
+/* Asks the shard that knows the client of the argument "client", with its identifier as the text.
+ */
+void question_client(struct job *job, void (*ask)(struct shard *shard, struct question *question),
+                     void (*answered)(struct job *job, struct question *question));
+
 /* Asks worker number question->index about (conn, generation), with `room` bytes for entries, to go
  * on at question->position; INSPECT_MATCH takes the topic from question->text. False as above. */
 bool question_worker(struct question *question, enum inspection_kind kind, ref_t conn,

@@ -4,8 +4,6 @@
 #include "control/admin/record.h"
 #include "control/admin/subscriptions.h"
 
-#include "dataplane/mqtt/mqtt.h"
-
 struct sub_list {
     struct walk walk; /* first: the walk finds itself at job->state */
     bool begun;
@@ -44,15 +42,8 @@ void sub_list_step(struct job *job) {
     list->begun = true;
     walk_init(&list->walk, job);
     job->dispose = walk_dispose;
-    size_t len;
-    const char *client = job_text(job, "client", &len);
-    if (client == NULL)
+    if (job_text(job, "client", &(size_t){0}) == NULL)
         return;
     list->walk.shards_end = list->walk.workers_end = 0;
-    const struct registry *registry = job->admin->registry;
-    unsigned shard =
-        client_shard((const uint8_t *)client, len, registry->shard_key, registry->shards);
-    struct question *question = question_new(job, shard, client, len);
-    if (question != NULL)
-        question_shard(question, ask_client, client_answer);
+    question_client(job, ask_client, client_answer);
 }

@@ -97,17 +97,12 @@ static void shard_answer(struct job *job, struct question *question) {
 }
 
 static void ask_shard(struct job *job, struct client_trace *trace) {
-    const struct registry *registry = job->admin->registry;
     size_t len;
     const char *client = job_text(job, "client", &len);
-    const uint8_t *bytes = (const uint8_t *)client;
     trace->asked = true;
     trace->connected = -1;
-    trace->name = client_name(bytes, len, registry->shard_key);
-    unsigned shard = client_shard(bytes, len, registry->shard_key, registry->shards);
-    struct question *question = question_new(job, shard, client, len);
-    if (question != NULL)
-        question_shard(question, ask_client, shard_answer);
+    trace->name = client_name((const uint8_t *)client, len, job->admin->registry->shard_key);
+    question_client(job, ask_client, shard_answer);
 }
 
 /* --- printing -------------------------------------------------------------------------------- */
