@@ -39,7 +39,7 @@ static json_t *worker_json(const struct registry *registry, const struct samples
     json_object_set_new(row, "cycles_per_packet",
                         packets > 0 ? json_real(busy / (double)packets) : json_null());
     json_object_set_new(row, "longest_turn_ever_us", json_integer((json_int_t)longest_ever));
-    json_object_set_new(row, "cycles_per_us", json_real(samples_cycles_per_us(samples, now)));
+    json_object_set_new(row, "cycles_per_us", json_real(cycles_per_us));
     const struct {
         const char *key;
         uint64_t value;
