@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "control/config/read.h"
@@ -97,19 +96,12 @@ struct network {
     unsigned size, prefix; /* bytes, bits */
 };
 
-/* False: the port has none of this family. Values have been checked one by one. */
+/* False: the port has none of this family. */
 static bool network_parse(const struct config_port *port, int family, struct network *network) {
     const char *text = family == AF_INET ? port->address : port->address6;
-    char host[INET6_ADDRSTRLEN];
-    size_t len = text == NULL ? 0 : strcspn(text, "/");
-    if (len == 0 || len >= sizeof host || text[len] == '\0')
-        return false;
-    memcpy(host, text, len);
-    host[len] = '\0';
     *network = (struct network){.size = family == AF_INET ? sizeof(struct in_addr)
-                                                          : sizeof(struct in6_addr),
-                                .prefix = (unsigned)strtoul(text + len + 1, NULL, 10)};
-    return inet_pton(family, host, network->address) == 1;
+                                                          : sizeof(struct in6_addr)};
+    return text != NULL && value_prefix(family, text, network->address, &network->prefix);
 }
 
 /* Whether all bits after the prefix are `value`. */

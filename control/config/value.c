@@ -159,8 +159,7 @@ static bool cpus_valid(const char *text) {
     }
 }
 
-/* Splits ADDRESS/PREFIX; the address goes to `address` in network byte order. */
-static bool prefix_valid(int family, const char *text, uint8_t address[16]) {
+bool value_prefix(int family, const char *text, uint8_t address[16], unsigned *prefix) {
     char copy[64];
     const char *slash = strchr(text, '/');
     size_t len = slash != NULL ? (size_t)(slash - text) : sizeof copy;
@@ -168,9 +167,9 @@ static bool prefix_valid(int family, const char *text, uint8_t address[16]) {
         return false;
     memcpy(copy, text, len);
     copy[len] = '\0';
-    unsigned long prefix = strtoul(slash + 1, NULL, 10);
-    return inet_pton(family, copy, address) == 1 && prefix >= 1 &&
-           prefix <= (family == AF_INET ? 32 : 128);
+    *prefix = (unsigned)strtoul(slash + 1, NULL, 10);
+    return inet_pton(family, copy, address) == 1 && *prefix >= 1 &&
+           *prefix <= (family == AF_INET ? 32 : 128);
 }
 
 static bool ipv4_host(const uint8_t address[4]) {
@@ -184,12 +183,14 @@ static bool ipv6_host(const uint8_t address[16]) {
 
 static bool ipv4_valid(const char *text) {
     uint8_t address[16];
-    return prefix_valid(AF_INET, text, address) && ipv4_host(address);
+    unsigned prefix;
+    return value_prefix(AF_INET, text, address, &prefix) && ipv4_host(address);
 }
 
 static bool ipv6_valid(const char *text) {
     uint8_t address[16];
-    return prefix_valid(AF_INET6, text, address) && ipv6_host(address);
+    unsigned prefix;
+    return value_prefix(AF_INET6, text, address, &prefix) && ipv6_host(address);
 }
 
 static bool host_valid(int family, const char *text) {

@@ -34,6 +34,11 @@ bool value_set(struct loaded *loaded, const struct key *key, const char *text, s
 bool value_add(struct loaded *loaded, const struct key *key, const char *text, size_t len,
                unsigned room, void *object, char *wrong, size_t size);
 
+/* Splits ADDRESS/PREFIX of a family (AF_INET, AF_INET6); the address goes to the first 4 or 16
+ * bytes of `address` in network byte order, the bits of the prefix to `prefix`. False: it is not
+ * that. */
+bool value_prefix(int family, const char *text, uint8_t address[16], unsigned *prefix);
+
 /* Prints the value as YAML. */
 void value_print(const struct key *key, const void *object, FILE *out);
 
