@@ -34,7 +34,6 @@ set_up='
     admission_fini free
     ether_create calloc
     ether_destroy free
-    interfaces_init
     interface_init inet_pton
     address_parse inet_pton strchr strtol
     neighbours_create calloc
