@@ -32,6 +32,7 @@ mirror=
 directory=
 keep=no
 commands=()
+given=("$@")
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h)
@@ -48,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 [ ${#commands[@]} -gt 0 ] || commands=(quickstart tests)
 
-require_root "$@"
+require_root "${given[@]}"
 require_tun
 install_packages debootstrap git iproute2
 if [ -z "$mirror" ]; then
