@@ -4,8 +4,8 @@
  * worker; QoS 0 goes straight there, or behind those that wait, or nowhere when the client is away.
  *
  * Live messages come only while the workers take what they are sent (shard_full), and so they are
- * sent whatever the backlog of the worker: what
- * sessions send by themselves waits when the backlog is long.
+ * sent whatever the backlog of the worker: what sessions send by themselves waits when the backlog
+ * is long.
  *
  * What is sent to a worker is a copy: a parcel has one holder, and the session keeps its own until
  * the client acknowledges.
