@@ -84,7 +84,7 @@ static enum frame_fate echo_answer(struct ether *ether, struct frame *frame) {
     memcpy(asker, frame->source, 16);
     if (!ipv6_is_group(frame->destination))
         memcpy(us, frame->destination, 16);
-    else if (asker[0] == 0xfe && (asker[1] & 0xc0) == 0x80)
+    else if (ipv6_is_link_local(asker))
         memcpy(us, frame->interface->link_local, 16);
     else
         memcpy(us, frame->interface->ipv6, 16);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/ether/ipv6.h"
 
 const uint8_t ipv6_all_nodes[16] = {0xff, 0x02, [15] = 1};
 
@@ -108,7 +109,7 @@ bool interface_on_link(const struct interface *interface, const uint8_t address[
                                        ~ipv4_host_mask(interface)) == 0;
     if (!interface->has_ipv6)
         return false;
-    if (address[0] == 0xfe && (address[1] & 0xc0) == 0x80)
+    if (ipv6_is_link_local(address))
         return true;
     unsigned bytes = interface->ipv6_prefix / 8, bits = interface->ipv6_prefix % 8;
     if (memcmp(address, interface->ipv6, bytes) != 0)
