@@ -17,28 +17,36 @@ enum {
     ND_ADVERTISEMENT = 136,
     ND_SOLICITED = 0x40, /* flags of an advertisement */
     ND_OVERRIDE = 0x20,
-    OPTION_SOURCE_MAC = 1,
-    OPTION_TARGET_MAC = 2,
     OPTION_MAC_LENGTH = 8, /* bytes of an option with a MAC address */
 };
 
-/* What both messages must be (RFC 4861, 7.1): from the link itself, options of proper length. Finds
- * the option with a MAC address; NULL where there is none. */
-static bool nd_valid(const struct frame *frame, uint8_t wanted, const uint8_t **mac) {
+bool nd_valid(const struct frame *frame, uint32_t options, enum nd_option wanted,
+              struct nd_told *told) {
     const uint8_t *message = frame->payload;
     uint32_t len = frame->payload_len;
-    *mac = NULL;
-    if (frame->hop_limit != ND_HOP_LIMIT || message[1] != 0 || len < ND_OPTIONS ||
-        ipv6_is_group(message + ND_TARGET))
+    *told = (struct nd_told){0};
+    if (frame->hop_limit != ND_HOP_LIMIT || message[1] != 0 || len < options)
         return false;
-    for (uint32_t at = ND_OPTIONS; at < len;) {
-        if (len - at < 8 || message[at + 1] == 0 || message[at + 1] * 8u > len - at)
+    for (uint32_t at = options; at < len;) {
+        const uint8_t *option = message + at;
+        if (len - at < 8 || option[1] == 0 || option[1] * 8u > len - at)
             return false;
-        if (message[at] == wanted && message[at + 1] * 8 == OPTION_MAC_LENGTH)
-            *mac = message + at + 2;
-        at += message[at + 1] * 8u;
+        if (option[0] == wanted && option[1] == 1)
+            told->mac = option + 2;
+        else if (option[0] == ND_MTU && option[1] == 1)
+            told->mtu = load_be32(option + 4);
+        at += option[1] * 8u;
     }
-    return *mac == NULL || !((*mac)[0] & 1);
+    return told->mac == NULL || !(told->mac[0] & 1);
+}
+
+/* Of solicitations and advertisements of neighbours (RFC 4861, 7.1); *mac may be NULL. */
+static bool neighbour_valid(const struct frame *frame, enum nd_option wanted, const uint8_t **mac) {
+    struct nd_told told;
+    bool valid =
+        nd_valid(frame, ND_OPTIONS, wanted, &told) && !ipv6_is_group(frame->payload + ND_TARGET);
+    *mac = told.mac;
+    return valid;
 }
 
 /* Makes an advertisement of `target` in the mbuf and sends it. */
@@ -55,7 +63,7 @@ static void advertise(struct ether *ether, struct interface *interface, struct r
     message[0] = ND_ADVERTISEMENT;
     message[4] = flags;
     memcpy(message + ND_TARGET, target, 16);
-    message[ND_OPTIONS] = OPTION_TARGET_MAC;
+    message[ND_OPTIONS] = ND_TARGET_MAC;
     message[ND_OPTIONS + 1] = OPTION_MAC_LENGTH / 8;
     memcpy(message + ND_OPTIONS + 2, interface->mac, 6);
     icmpv6_send(ether, interface, mbuf, target, destination, ND_HOP_LIMIT, mac);
@@ -82,7 +90,7 @@ static enum frame_fate answer(struct ether *ether, struct frame *frame) {
 enum frame_fate nd_solicitation(struct ether *ether, struct frame *frame) {
     const uint8_t *mac;
     bool probe = ipv6_is_unspecified(frame->source);
-    if (!nd_valid(frame, OPTION_SOURCE_MAC, &mac) ||
+    if (!neighbour_valid(frame, ND_SOURCE_MAC, &mac) ||
         (probe && (mac != NULL || !ipv6_is_group(frame->destination))))
         return frame_drop(ether, COUNTER_ND_MALFORMED);
     bool for_us = interface_has_ipv6(frame->interface, frame->payload + ND_TARGET);
@@ -99,7 +107,7 @@ enum frame_fate nd_solicitation(struct ether *ether, struct frame *frame) {
 
 enum frame_fate nd_advertisement(struct ether *ether, struct frame *frame) {
     const uint8_t *mac, *target = frame->payload + ND_TARGET;
-    if (!nd_valid(frame, OPTION_TARGET_MAC, &mac) || ipv6_is_unspecified(frame->source) ||
+    if (!neighbour_valid(frame, ND_TARGET_MAC, &mac) || ipv6_is_unspecified(frame->source) ||
         (ipv6_is_group(frame->destination) && (frame->payload[4] & ND_SOLICITED)))
         return frame_drop(ether, COUNTER_ND_MALFORMED);
     if (interface_has_ipv6(frame->interface, target)) {
@@ -149,7 +157,7 @@ static void solicit(struct ether *ether, struct interface *interface, const uint
         return;
     }
     memcpy(at, message, len);
-    at[len] = OPTION_SOURCE_MAC;
+    at[len] = ND_SOURCE_MAC;
     at[len + 1] = OPTION_MAC_LENGTH / 8;
     memcpy(at + len + 2, interface->mac, 6);
     ethernet_ipv6_group(mac, group);

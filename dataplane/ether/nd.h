@@ -13,6 +13,20 @@
 
 enum { ND_HOP_LIMIT = 255 };
 
+enum nd_option { ND_SOURCE_MAC = 1, ND_TARGET_MAC = 2, ND_MTU = 5 };
+
+/* What options tell. */
+struct nd_told {
+    const uint8_t *mac; /* or NULL */
+    uint32_t mtu;       /* 0: not told */
+};
+
+/* What all messages must be (RFC 4861, 6.1 and 7.1), from icmpv6_input: from the link itself, and
+ * from `options` on, which is also the least length, options of proper length. Fills in the MAC
+ * address of option `wanted`, which must be a station's, and the MTU. */
+bool nd_valid(const struct frame *frame, uint32_t options, enum nd_option wanted,
+              struct nd_told *told);
+
 /* From icmpv6_input, checksum verified, at least ICMP_HEADER bytes. */
 enum frame_fate nd_solicitation(struct ether *ether, struct frame *frame);
 enum frame_fate nd_advertisement(struct ether *ether, struct frame *frame);

@@ -14,36 +14,7 @@ enum {
     HOP_LIMIT_MIN = 32, /* 0 says nothing, and 1 would cut us off: no router means that */
     RA_LIFETIME = 6,
     RA_OPTIONS = 16, /* and the least length */
-    OPTION_SOURCE_MAC = 1,
-    OPTION_MTU = 5,
-    OPTION_UNIT = 8, /* bytes */
 };
-
-struct advertisement {
-    const uint8_t *mac; /* or NULL */
-    uint32_t mtu;       /* 0: not told */
-};
-
-/* RFC 4861 6.1.2. */
-static bool advertisement_valid(const struct frame *frame, struct advertisement *told) {
-    const uint8_t *message = frame->payload;
-    uint32_t len = frame->payload_len;
-    *told = (struct advertisement){0};
-    if (frame->hop_limit != ND_HOP_LIMIT || message[1] != 0 || len < RA_OPTIONS ||
-        !ipv6_is_link_local(frame->source))
-        return false;
-    for (uint32_t at = RA_OPTIONS; at < len;) {
-        const uint8_t *option = message + at;
-        if (len - at < OPTION_UNIT || option[1] == 0 || option[1] * 8u > len - at)
-            return false;
-        if (option[0] == OPTION_SOURCE_MAC && option[1] == 1)
-            told->mac = option + 2;
-        else if (option[0] == OPTION_MTU && option[1] == 1)
-            told->mtu = load_be32(option + 4);
-        at += option[1] * 8u;
-    }
-    return told->mac == NULL || !(told->mac[0] & 1);
-}
 
 static bool alive(const struct ether *ether, const struct default_router *router) {
     return router->hop != 0 && router->until > ether->now;
@@ -88,8 +59,9 @@ static void resign(struct ether *ether, struct interface *interface,
 
 enum frame_fate routers_advertisement(struct ether *ether, struct frame *frame) {
     struct interface *interface = frame->interface;
-    struct advertisement told;
-    if (!advertisement_valid(frame, &told))
+    struct nd_told told;
+    if (!nd_valid(frame, RA_OPTIONS, ND_SOURCE_MAC, &told) ||
+        !ipv6_is_link_local(frame->source)) /* RFC 4861 6.1.2 */
         return frame_drop(ether, COUNTER_ND_MALFORMED);
     if (!interface->port->config->router_advertisements)
         return frame_drop(ether, COUNTER_ND_ROUTER_IGNORED);
