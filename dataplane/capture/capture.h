@@ -12,8 +12,8 @@
  *  - Frames sent by the worker that sends them, when they go into its transmit buffer. A checksum
  *    that the device will fill in is not there yet.
  *  - A point for a client sees TCP segments of its connection, by the worker that owns it, and
- * follows the client to its next connection: from the segment with its CONNECT on, for before that
- *    nobody knows whose connection it is.
+ *    follows the client to its next connection: from the segment with its CONNECT on, for before
+ *    that nobody knows whose connection it is.
  *
  * Pure: the clock is an argument. Thread: a point belongs to whoever has it by mail, but for its
  * ring and `missed`; a struct capture belongs to its worker.

@@ -8,7 +8,6 @@ enum {
     MESSAGE_MIN = 512, /* a shorter PUBLISH is copied into its message by the router */
     MOVES = 4,         /* bytes moved for each that comes ... */
     MOVED_MIN = 4096,  /* ... and at least, with each call */
-
 };
 
 struct partial *partial_new(struct mqtt *mqtt, struct connection *connection) {

@@ -6,9 +6,9 @@
  *
  *   13/16   what peers may pile up. Beyond it queues are kept short, clients keep the few
  *           subscriptions that any client needs, and so on (shortage()): those that use little go
- * on as before, those that use much lose or wait 1/16   half packets at least; at most
- * limits.partial_bytes, while the others leave so much 1/8   what else there is to do: here TCP
- * begins to refuse connections (tcp/pressure.h)
+ *           on as before, those that use much lose or wait
+ *   1/16    half packets at least; at most limits.partial_bytes, while the others leave so much
+ *   1/8     what else there is to do: here TCP begins to refuse connections (tcp/pressure.h)
  *
  * As in TCP, memory that only connections can use counts neither as used nor as there.
  *

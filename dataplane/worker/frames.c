@@ -4,7 +4,7 @@
 
 #include "dataplane/worker/worker_internal.h"
 
-/* Marks the time on wall clocks once for a burst. */
+/* `time` is read from the wall clock once for a burst. */
 static struct capture_frame frame_of(const struct rte_mbuf *mbuf, unsigned port, uint64_t time) {
     return (struct capture_frame){.bytes = rte_pktmbuf_mtod(mbuf, const uint8_t *),
                                   .len = mbuf->data_len,
