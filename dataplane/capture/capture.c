@@ -5,6 +5,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/capture/headers.h"
+#include "dataplane/tcp/tuple.h"
 
 enum { MACS = 12, TAG = 4 };
 
@@ -33,13 +34,6 @@ bool capture_end(struct capture *capture, struct capture_point *point) {
     return false;
 }
 
-static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned bits) {
-    unsigned bytes = bits / 8, rest = bits % 8;
-    if (memcmp(a, b, bytes) != 0)
-        return false;
-    return rest == 0 || ((a[bytes] ^ b[bytes]) >> (8 - rest)) == 0;
-}
-
 static bool wanted(const struct capture_filter *filter, const struct frame_headers *headers) {
     if (filter->family != 0 &&
         (headers->family != filter->family ||
@@ -52,10 +46,9 @@ static bool wanted(const struct capture_filter *filter, const struct frame_heade
 
 /* Does an address of the frame's family lie in 16 bytes, mapped if it is IPv4? */
 static bool same_address(const uint8_t mapped[16], const uint8_t *address, unsigned family) {
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
     if (family == 6)
         return memcmp(mapped, address, 16) == 0;
-    return memcmp(mapped, prefix, sizeof prefix) == 0 && memcmp(mapped + 12, address, 4) == 0;
+    return tuple_is_mapped(mapped) && memcmp(mapped + 12, address, 4) == 0;
 }
 
 static bool of_client(const struct capture_point *point, const struct frame_headers *headers,

@@ -111,8 +111,5 @@ bool interface_on_link(const struct interface *interface, const uint8_t address[
         return false;
     if (ipv6_is_link_local(address))
         return true;
-    unsigned bytes = interface->ipv6_prefix / 8, bits = interface->ipv6_prefix % 8;
-    if (memcmp(address, interface->ipv6, bytes) != 0)
-        return false;
-    return bits == 0 || ((address[bytes] ^ interface->ipv6[bytes]) >> (8 - bits)) == 0;
+    return same_prefix(address, interface->ipv6, interface->ipv6_prefix);
 }
