@@ -2,7 +2,7 @@
 /*
  * A simulated device: one cache line for its TCP and what MQTT must remember of a connection. All
  * devices stand in one array; a device's number follows from its address and port by arithmetic
- * (tuple.h), so nothing is looked up.
+ * (nic.h), so nothing is looked up.
  */
 #ifndef LINEMQ_LOADGEN_DEVICE_H
 #define LINEMQ_LOADGEN_DEVICE_H

@@ -57,9 +57,7 @@ static uint32_t initial_number(const struct devtcp *tcp, uint32_t number) {
 void devtcp_open(struct devtcp *tcp, uint32_t number) {
     struct device *device = &tcp->devices[number];
     uint8_t queue = device->queue, touched = device->flags & DEVICE_TOUCHED;
-    if (device->state == DEVICE_NEW)
-        wheel_node_init(&device->node);
-    else if (wheel_linked(&device->node))
+    if (device->state != DEVICE_NEW && wheel_linked(&device->node))
         wheel_remove(&tcp->wheel, wheel_ref(number));
     *device = (struct device){.node = {.slot = WHEEL_IDLE, .user = CWND_INITIAL},
                               .queue = queue,

@@ -26,15 +26,13 @@
 enum {
     DEVTCP_TICK_SHIFT = 14, /* a tick is 2^14 us, 16 ms */
     DEVTCP_HEADER_MAX = 40, /* of what is sent, with options */
-    DEVTCP_SEGMENT_MAX = CHUNK_ROOM_MAX,
 };
 
 enum devtcp_end {
-    DEVTCP_ORDERLY,  /* both sides sent FIN */
-    DEVTCP_RESET,    /* the broker sent RST to an open connection */
-    DEVTCP_REFUSED,  /* RST in answer to the SYN */
-    DEVTCP_TIMEOUT,  /* not answered */
-    DEVTCP_NO_CHUNK, /* of ours: the generator is out of buffers */
+    DEVTCP_ORDERLY, /* both sides sent FIN */
+    DEVTCP_RESET,   /* the broker sent RST to an open connection */
+    DEVTCP_REFUSED, /* RST in answer to the SYN */
+    DEVTCP_TIMEOUT, /* not answered */
 };
 
 struct devtcp_app {

@@ -70,7 +70,8 @@ struct stream {
     uint64_t slots_count;
     uint32_t publishers_count, topics; /* of a publisher */
     uint32_t copies;                   /* deliveries of a message */
-    uint32_t per_segment, window;
+    uint32_t per_segment;
+    uint32_t window;  /* fewer than there are packet identifiers */
     double period_ns; /* between batches of the stream; 0: no schedule */
     uint64_t batches; /* begun */
     uint64_t at_once; /* messages of all publishers on the way; 0: no such limit */
@@ -94,7 +95,6 @@ struct fleet {
     const struct scenario *scenario;
     struct devtcp tcp;
     uint32_t devices, per_group, publishers, subscribers;
-    uint32_t segment_room;
     struct stream reports, commands;
     struct form client_id, filter;
     bool has_filter;

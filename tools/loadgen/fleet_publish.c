@@ -5,7 +5,6 @@
 enum {
     UNSENT_SEGMENTS = 2,    /* that may wait for TCP's window, of one device */
     BATCHES_PER_TURN = 512, /* begun by the schedule in one turn */
-    UNACKED_MAX = 60000,    /* below the number of packet identifiers */
 };
 
 static uint64_t batch_time(const struct stream *stream, uint32_t index, uint32_t message) {
@@ -18,11 +17,8 @@ static uint32_t allowance(const struct fleet *fleet, const struct stream *stream
                           const struct publisher *publisher) {
     uint32_t most = UINT32_MAX;
     uint64_t messages = fleet->scenario->publish.messages;
-    if (stream->form.qos > 0) {
-        uint32_t window =
-            stream->window > 0 && stream->window < UNACKED_MAX ? stream->window : UNACKED_MAX;
-        most = window > publisher->unacked ? window - publisher->unacked : 0;
-    }
+    if (stream->form.qos > 0)
+        most = stream->window > publisher->unacked ? stream->window - publisher->unacked : 0;
     if (stream->period_ns > 0 || stream->at_once > 0) {
         uint32_t due = publisher->due - publisher->published;
         return due < most ? due : most;

@@ -247,7 +247,7 @@ static void link_transmit(void *link, void *frame, size_t len, uint32_t number) 
     /* Sums are of words as they lie in memory (checksum.h). */
     uint64_t source = checksum_sum(ip + 12, 4);
     checksum = checksum_finish(nic->ip_sum + source + __builtin_bswap16(total) +
-                               ((uint64_t)__builtin_bswap16(nic->ip_id) << 0));
+                               __builtin_bswap16(nic->ip_id));
     memcpy(ip + 10, &checksum, 2);
     nic->ip_id++;
     store_be16(tcp, (uint16_t)(nic->first_port + number % nic->ports_per_address));
