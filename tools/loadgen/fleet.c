@@ -23,6 +23,16 @@ void fleet_write(struct fleet *fleet, uint32_t number, const uint8_t *data, uint
         fleet->counts.no_buffer++;
 }
 
+void fleet_leave(struct fleet *fleet, uint32_t number) {
+    fleet->tcp.devices[number].mqtt = MQTT_CLOSING;
+    devtcp_close(&fleet->tcp, number);
+}
+
+void fleet_malformed(struct fleet *fleet, uint32_t number) {
+    fleet->counts.malformed++;
+    fleet_leave(fleet, number);
+}
+
 static void opened(void *app, uint32_t number) {
     struct fleet *fleet = app;
     uint8_t id[FORM_MAX], packet[PACKET_CONNECT_MAX];

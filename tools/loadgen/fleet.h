@@ -146,12 +146,30 @@ void fleet_sending(void *fleet, uint32_t number);
 void fleet_settled(struct fleet *fleet, struct stream *stream, uint32_t index, uint32_t count);
 /* Bytes to a device that must go; counted when there is no buffer. */
 void fleet_write(struct fleet *fleet, uint32_t number, const uint8_t *data, uint32_t len);
+/* Closes the connection; what the broker sends after that is not looked at. */
+void fleet_leave(struct fleet *fleet, uint32_t number);
+/* The same, because of a packet that no broker may send. */
+void fleet_malformed(struct fleet *fleet, uint32_t number);
 
 static inline bool fleet_is_publisher(const struct fleet *fleet, uint32_t number, uint32_t *group,
                                       uint32_t *index) {
     *group = number / fleet->per_group;
     *index = number % fleet->per_group;
     return *index < fleet->publishers;
+}
+
+/* What a device publishes, reports or commands, and which of the stream's publishers it is; NULL:
+ * nothing. */
+static inline struct stream *fleet_stream(struct fleet *fleet, uint32_t number, uint32_t *index) {
+    uint32_t group;
+    if (fleet_is_publisher(fleet, number, &group, index)) {
+        *index += group * fleet->publishers;
+        return &fleet->reports;
+    }
+    if (*index != fleet->publishers || fleet->commands.publishers_count == 0)
+        return NULL;
+    *index = group;
+    return &fleet->commands;
 }
 
 #endif

@@ -3,12 +3,6 @@
 #include "dataplane/base/bytes.h"
 #include "tools/loadgen/fleet.h"
 
-static void malformed(struct fleet *fleet, uint32_t number) {
-    fleet->counts.malformed++;
-    fleet->tcp.devices[number].mqtt = MQTT_CLOSING;
-    devtcp_close(&fleet->tcp, number);
-}
-
 static void ready(struct fleet *fleet, uint32_t number) {
     struct device *device = &fleet->tcp.devices[number];
     uint32_t now = (uint32_t)((fleet->now_ns - fleet->connect_ns) / 1000);
@@ -63,14 +57,13 @@ static void subscribe(struct fleet *fleet, uint32_t number, uint32_t packet) {
 static void connack(struct fleet *fleet, uint32_t number, const uint8_t *body, uint32_t len) {
     struct device *device = &fleet->tcp.devices[number];
     if (len != 2 || (device->mqtt & MQTT_STATE) != MQTT_CONNECTING) {
-        malformed(fleet, number);
+        fleet_malformed(fleet, number);
         return;
     }
     if (body[1] != 0) {
         fleet->counts.rejected++;
         fleet->counts.connecting--;
-        device->mqtt = MQTT_CLOSING;
-        devtcp_close(&fleet->tcp, number);
+        fleet_leave(fleet, number);
         return;
     }
     fleet->counts.connected++;
@@ -80,12 +73,12 @@ static void connack(struct fleet *fleet, uint32_t number, const uint8_t *body, u
 static void suback(struct fleet *fleet, uint32_t number, const uint8_t *body, uint32_t len) {
     const struct device *device = &fleet->tcp.devices[number];
     if (len < 3 || (device->mqtt & MQTT_STATE) != MQTT_SUBSCRIBING) {
-        malformed(fleet, number);
+        fleet_malformed(fleet, number);
         return;
     }
     for (uint32_t i = 2; i < len; i++) {
         if (body[i] > 2) {
-            malformed(fleet, number);
+            fleet_malformed(fleet, number);
             return;
         }
         fleet->counts.subscribed++;
@@ -161,7 +154,7 @@ static void publish(struct fleet *fleet, uint32_t number, uint8_t flags, const u
     uint32_t qos = flags >> 1 & 3, topic = have < 2 ? 0 : load_be16(body);
     uint32_t at = 2 + topic + (qos > 0 ? 2 : 0);
     if (qos == 3 || at > have || topic == 0) {
-        malformed(fleet, number);
+        fleet_malformed(fleet, number);
         return;
     }
     fleet->counts.marked_dup += flags >> 3 & 1;
@@ -173,31 +166,19 @@ static void publish(struct fleet *fleet, uint32_t number, uint8_t flags, const u
     message(fleet, number, body + 2, topic, body + at, have - at, len - at);
 }
 
-/* The publisher behind a device, of reports or of commands; NULL: it is none. */
-static struct publisher *publisher_of(struct fleet *fleet, uint32_t number) {
-    uint32_t group, index;
-    if (fleet_is_publisher(fleet, number, &group, &index))
-        return &fleet->reports.publishers[group * fleet->publishers + index];
-    if (index == fleet->publishers && fleet->commands.publishers_count > 0)
-        return &fleet->commands.publishers[group];
-    return NULL;
-}
-
-static uint16_t id_after(uint16_t id) {
-    return id == UINT16_MAX ? 1 : (uint16_t)(id + 1);
-}
-
 /* PUBACK, PUBREC and PUBCOMP come in the order of the messages (MQTT-4.6.0-2 to -4). */
 static void acknowledgement(struct fleet *fleet, uint32_t number, enum packet_kind kind,
                             uint16_t id) {
-    struct publisher *publisher = publisher_of(fleet, number);
+    uint32_t index;
+    const struct stream *stream = fleet_stream(fleet, number, &index);
+    struct publisher *publisher = stream == NULL ? NULL : &stream->publishers[index];
     if (publisher == NULL || publisher->unacked == 0) {
-        malformed(fleet, number);
+        fleet_malformed(fleet, number);
         return;
     }
     uint16_t *next = kind == KIND_PUBREC ? &publisher->next_rec : &publisher->next_ack;
     fleet->counts.ack_misorder += *next != id;
-    *next = id_after(*next);
+    *next = packet_id_after(*next);
     if (kind == KIND_PUBREC) {
         uint8_t release[4];
         ack_put(release, KIND_PUBREL, id);
@@ -251,5 +232,5 @@ void fleet_packet(struct fleet *fleet, uint32_t number, const uint8_t *packet, u
     default:
         break;
     }
-    malformed(fleet, number);
+    fleet_malformed(fleet, number);
 }

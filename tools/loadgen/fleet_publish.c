@@ -64,7 +64,7 @@ static void publish_one(struct fleet *fleet, const struct stream *stream,
     fleet->counts.published++;
     if (stream->form.qos > 0) {
         publisher->unacked++;
-        publisher->next_id = publisher->next_id == UINT16_MAX ? 1 : publisher->next_id + 1;
+        publisher->next_id = packet_id_after(publisher->next_id);
     }
 }
 
@@ -100,15 +100,14 @@ void fleet_publish(struct fleet *fleet, struct stream *stream, uint32_t index) {
 
 void fleet_sending(void *app, uint32_t number) {
     struct fleet *fleet = app;
-    uint32_t group, index;
+    uint32_t index;
     if (fleet->phase != FLEET_WARMUP && fleet->phase != FLEET_MEASURE)
         return;
     if ((fleet->tcp.devices[number].mqtt & MQTT_STATE) != MQTT_READY)
         return;
-    if (fleet_is_publisher(fleet, number, &group, &index))
-        fleet_publish(fleet, &fleet->reports, group * fleet->publishers + index);
-    else if (index == fleet->publishers && fleet->commands.publishers_count > 0)
-        fleet_publish(fleet, &fleet->commands, group);
+    struct stream *stream = fleet_stream(fleet, number, &index);
+    if (stream != NULL)
+        fleet_publish(fleet, stream, index);
 }
 
 void fleet_settled(struct fleet *fleet, struct stream *stream, uint32_t index, uint32_t count) {

@@ -24,19 +24,12 @@ static int64_t packet_length(const uint8_t *at, uint32_t have, uint32_t *header)
     return (int64_t)*header + remaining;
 }
 
-static void malformed(struct fleet *fleet, uint32_t number) {
-    fleet->counts.malformed++;
-    fleet->tcp.devices[number].mqtt = MQTT_CLOSING;
-    devtcp_close(&fleet->tcp, number);
-}
-
 static void partial_begin(struct fleet *fleet, uint32_t number, const uint8_t *data, uint32_t len,
                           uint32_t packet) {
     uint32_t ref = devtcp_partial_new(&fleet->tcp, number);
     if (ref == 0) { /* the stream cannot be followed any more */
         fleet->counts.no_buffer++;
-        fleet->tcp.devices[number].mqtt = MQTT_CLOSING;
-        devtcp_close(&fleet->tcp, number);
+        fleet_leave(fleet, number);
         return;
     }
     struct partial *partial = (struct partial *)chunk_at(&fleet->tcp.chunks, ref)->data;
@@ -55,7 +48,7 @@ static uint32_t partial_continue(struct fleet *fleet, uint32_t number, uint32_t 
         int64_t packet = packet_length(partial->head, partial->seen, &header);
         if (packet < 0) {
             devtcp_partial_free(&fleet->tcp, number);
-            malformed(fleet, number);
+            fleet_malformed(fleet, number);
             return len;
         }
         partial->len = (uint32_t)packet;
@@ -93,7 +86,7 @@ void fleet_received(void *app, uint32_t number, const uint8_t *data, uint32_t le
         uint32_t header = 0;
         int64_t packet = packet_length(data, len, &header);
         if (packet < 0) {
-            malformed(fleet, number);
+            fleet_malformed(fleet, number);
             return;
         }
         if (packet == 0 || packet > len) {

@@ -105,6 +105,11 @@ uint8_t *subscribe_begin(uint8_t *to, uint16_t id);
 uint8_t *subscribe_filter(uint8_t *at, const uint8_t *filter, uint16_t len, uint8_t qos);
 uint32_t subscribe_end(uint8_t *to, const uint8_t *at);
 
+/* The packet identifier that follows (MQTT-2.3.1-1: none is 0). */
+static inline uint16_t packet_id_after(uint16_t id) {
+    return id == UINT16_MAX ? 1 : (uint16_t)(id + 1);
+}
+
 static inline void ack_put(uint8_t to[4], enum packet_kind kind, uint16_t id) {
     to[0] = (uint8_t)(kind << 4 | (kind == KIND_PUBREL ? 2 : 0));
     to[1] = 2;
