@@ -2,10 +2,7 @@
 #include <string.h>
 
 #include "dataplane/base/bytes.h"
-#include "dataplane/tcp/options.h"
 #include "tools/loadgen/devtcp_state.h"
-
-enum { HEADER = 20, TIMESTAMP_HEADER = 32 };
 
 struct incoming {
     uint32_t seq, ack, len;
@@ -132,7 +129,7 @@ static uint32_t sent_once(const struct devtcp *tcp, const struct device *device)
 static bool ack_input(struct devtcp *tcp, uint32_t number, const struct incoming *in) {
     struct device *device = &tcp->devices[number];
     uint32_t flight = device_in_flight(device), acked = in->ack - device->snd_una;
-    if ((int32_t)acked < 0)
+    if (seq_lt(in->ack, device->snd_una))
         return true;
     if (acked > flight && acked > sent_once(tcp, device)) {
         tcp->stats.bad_acks++;
@@ -291,7 +288,7 @@ static void open_input(struct devtcp *tcp, uint32_t number, const struct incomin
         return;
     }
     if (device->flags & DEVICE_TIMESTAMPS && in->has_timestamp) {
-        if ((int32_t)(in->tsval - device->ts_recent) < 0) { /* RFC 7323 5.3, R1 */
+        if (seq_lt(in->tsval, device->ts_recent)) { /* RFC 7323 5.3, R1 */
             ack_owed(tcp, number);
             return;
         }

@@ -2,10 +2,7 @@
 #include <string.h>
 
 #include "dataplane/base/bytes.h"
-#include "dataplane/tcp/options.h"
 #include "tools/loadgen/devtcp_state.h"
-
-enum { HEADER = 20, TIMESTAMP_HEADER = 32 };
 
 /* The header but for ports and checksum; returns its length. */
 static uint32_t header_put(struct devtcp *tcp, const struct device *device, uint8_t *to,
@@ -17,9 +14,7 @@ static uint32_t header_put(struct devtcp *tcp, const struct device *device, uint
     store_be16(to + 14, (uint16_t)(tcp->config.window >> tcp->shift));
     store_be32(to + 16, 0);
     if (device->flags & DEVICE_TIMESTAMPS) {
-        store_be32(to + 20, UINT32_C(0x0101080a));
-        store_be32(to + 24, tcp->tsval);
-        store_be32(to + 28, device->ts_recent);
+        tcp_options_put_timestamp(to + HEADER, tcp->tsval, device->ts_recent);
         len = TIMESTAMP_HEADER;
     }
     to[12] = (uint8_t)(len / 4 << 4);
@@ -62,12 +57,8 @@ bool devtcp_send_syn(struct devtcp *tcp, uint32_t number) {
     *option++ = TCP_OPTION_WSCALE;
     *option++ = 3;
     *option++ = tcp->shift;
-    if (tcp->config.timestamps) {
-        store_be32(option, UINT32_C(0x0101080a));
-        store_be32(option + 4, tcp->tsval);
-        store_be32(option + 8, 0);
-        option += 12;
-    }
+    if (tcp->config.timestamps)
+        option += tcp_options_put_timestamp(option, tcp->tsval, 0);
     to[12] = (uint8_t)((option - to) / 4 << 4);
     transmit(tcp, frame, (uint32_t)(option - to), number);
     return true;
@@ -214,9 +205,9 @@ static void visit(void *argument, uint32_t ref) {
     struct devtcp *tcp = argument;
     uint32_t number = wheel_number(ref);
     struct device *device = &tcp->devices[number];
-    if (device->rto_at != 0 && (int32_t)(tcp->tick - device->rto_at) >= 0)
+    if (device->rto_at != 0 && seq_geq(tcp->tick, device->rto_at))
         timed_out(tcp, number);
-    if (device->app_at != 0 && (int32_t)(tcp->tick - device->app_at) >= 0) {
+    if (device->app_at != 0 && seq_geq(tcp->tick, device->app_at)) {
         device->app_at = 0;
         tcp->app.timer(tcp->app.app, number);
     }

@@ -3,6 +3,7 @@
 #ifndef LINEMQ_LOADGEN_DEVTCP_STATE_H
 #define LINEMQ_LOADGEN_DEVTCP_STATE_H
 
+#include "dataplane/tcp/options.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/tcp.h"
 #include "tools/loadgen/devtcp.h"
@@ -12,6 +13,8 @@ enum {
     CWND_MAX = 1024,
     DUP_ACKS = 3,
     ACK_DELAY = 3, /* ticks */
+    HEADER = 20,   /* bytes */
+    TIMESTAMP_HEADER = HEADER + TCP_TIMESTAMP_BYTES,
 };
 
 /* The wheel names its nodes by multiples of 16 bytes from a base; 0 is none. */

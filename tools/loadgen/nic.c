@@ -376,8 +376,7 @@ static bool frame_parse(struct nic *nic, const struct rte_mbuf *mbuf, struct arr
 /* All checksums are verified, whatever the port says: the generator judges. */
 static bool checksums_good(struct nic *nic, const struct arrival *arrival) {
     const uint8_t *ip = arrival->tcp - IPV4;
-    uint64_t pseudo = checksum_sum(ip + 12, 8) + ((uint64_t)PROTOCOL_TCP << 8) +
-                      __builtin_bswap16((uint16_t)arrival->len);
+    uint64_t pseudo = checksum_pseudo_header(ip + 12, ip + 16, 4, PROTOCOL_TCP, arrival->len);
     if (checksum_fold(checksum_sum(ip, IPV4)) == 0xffff &&
         checksum_fold(pseudo + checksum_sum(arrival->tcp, arrival->len)) == 0xffff)
         return true;

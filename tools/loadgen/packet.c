@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-#include "dataplane/base/bytes.h"
-
 static uint8_t *length_put(uint8_t *at, uint32_t length) {
     do {
         *at++ = (uint8_t)((length & 127) | (length > 127 ? 128 : 0));

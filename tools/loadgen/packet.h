@@ -11,6 +11,7 @@
 #ifndef LINEMQ_LOADGEN_PACKET_H
 #define LINEMQ_LOADGEN_PACKET_H
 
+#include "dataplane/base/bytes.h"
 #include "tools/loadgen/topic.h"
 
 enum packet_kind {
@@ -64,10 +65,8 @@ static inline void publish_put(const struct publish_form *form, uint8_t *to, uin
                                const struct stamp *stamp, const uint32_t values[FIELDS]) {
     memcpy(to, form->bytes, form->len);
     form_fill(&form->topic, to + form->topic_at, values);
-    if (form->qos > 0) {
-        to[form->id_at] = (uint8_t)(id >> 8);
-        to[form->id_at + 1] = (uint8_t)id;
-    }
+    if (form->qos > 0)
+        store_be16(to + form->id_at, id);
     memcpy(to + form->payload_at, stamp, PAYLOAD_MIN);
     if (form->payload >= PAYLOAD_CHECKED) {
         uint64_t check = stamp_check(stamp);
@@ -113,8 +112,7 @@ static inline uint16_t packet_id_after(uint16_t id) {
 static inline void ack_put(uint8_t to[4], enum packet_kind kind, uint16_t id) {
     to[0] = (uint8_t)(kind << 4 | (kind == KIND_PUBREL ? 2 : 0));
     to[1] = 2;
-    to[2] = (uint8_t)(id >> 8);
-    to[3] = (uint8_t)id;
+    store_be16(to + 2, id);
 }
 
 /* The remaining length at `at`; bytes it takes, 0: not all there, -1: malformed. */
