@@ -119,8 +119,8 @@ static int run_all(struct run *run, const struct options *options) {
     }
     run->hz = (double)rte_get_tsc_hz();
     struct devtcp_link link = nic_link(&run->nic);
-    run->fleet = fleet_new(run->scenario, &link, (uint64_t)((double)rte_rdtsc() * (1e9 / run->hz)),
-                           error, sizeof error);
+    run->fleet =
+        fleet_new(run->scenario, &link, run_nanoseconds(run, rte_rdtsc()), error, sizeof error);
     if (run->fleet == NULL) {
         fprintf(stderr, "loadgen: %s\n", error);
         nic_close(&run->nic);

@@ -10,17 +10,6 @@
 
 enum { LINK_TIMEOUT_S = 30, WATCH_EVERY_US = 5000, NAP_AFTER = 64 };
 
-static uint64_t nanoseconds(const struct run *run) {
-    return (uint64_t)((double)rte_rdtsc() * (1e9 / run->hz));
-}
-
-static void begin(struct run *run, uint64_t now_ns) {
-    struct fleet *fleet = run->fleet;
-    fleet->now_ns = now_ns;
-    if (fleet->phase == FLEET_LINK && nic_ready(&run->nic, now_ns))
-        fleet_phase_set(fleet, FLEET_CONNECT);
-}
-
 static void usage_note(struct run *run, enum fleet_phase before) {
     enum fleet_phase phase = run->fleet->phase;
     if (phase == before)
@@ -49,13 +38,12 @@ int run_loop(void *argument) {
     unsigned empty_turns = 0;
     while (fleet->phase != FLEET_DONE) {
         enum fleet_phase before = fleet->phase;
-        uint64_t now_ns = (uint64_t)((double)start * (1e9 / run->hz));
-        if (fleet->phase == FLEET_LINK)
-            begin(run, now_ns);
-        fleet->now_ns = now_ns;
-        devtcp_time(&fleet->tcp, now_ns / 1000);
+        fleet->now_ns = run_nanoseconds(run, start);
+        devtcp_time(&fleet->tcp, fleet->now_ns / 1000);
+        if (before == FLEET_LINK && nic_ready(&run->nic, fleet->now_ns))
+            fleet_phase_set(fleet, FLEET_CONNECT);
         bool busy = nic_input(&run->nic) > 0;
-        busy = fleet_turn(fleet, nanoseconds(run)) || busy;
+        busy = fleet_turn(fleet, run_nanoseconds(run, rte_rdtsc())) || busy;
         nic_flush(&run->nic);
         usage_note(run, before);
         if (__atomic_load_n(&run->stop, __ATOMIC_RELAXED))

@@ -29,6 +29,11 @@ struct run {
     bool interrupted;
 };
 
+/* Monotonic, from the TSC's cycles: whole microseconds (worker/clock.h) are too coarse here. */
+static inline uint64_t run_nanoseconds(const struct run *run, uint64_t cycles) {
+    return (uint64_t)((double)cycles * (1e9 / run->hz));
+}
+
 enum run_sample { SAMPLE_CONNECT, SAMPLE_CONNECTED, SAMPLE_MEASURE, SAMPLE_STOP };
 
 /* The loop; on an lcore, as DPDK starts it. Ends in FLEET_DONE. */
