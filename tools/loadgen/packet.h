@@ -74,12 +74,12 @@ static inline void publish_put(const struct publish_form *form, uint8_t *to, uin
     }
 }
 
-/* Whether a payload is as it was sent; reads its stamp. `have`: bytes that are there of `len`. */
+/* Whether a payload that begins with `stamp` is as it was sent. `have`: bytes that are there of
+ * `len`, PAYLOAD_MIN at least. */
 static inline bool payload_good(const struct publish_form *form, const uint8_t *payload,
-                                uint32_t have, uint32_t len, struct stamp *stamp) {
-    if (len != form->payload || have < PAYLOAD_MIN)
+                                uint32_t have, uint32_t len, const struct stamp *stamp) {
+    if (len != form->payload)
         return false;
-    memcpy(stamp, payload, PAYLOAD_MIN);
     if (have < len) /* a long one, of which only the beginning was kept */
         return true;
     if (len < PAYLOAD_CHECKED)
