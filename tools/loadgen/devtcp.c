@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
-#include <sys/mman.h>
 
 #include "tools/loadgen/devtcp_state.h"
 
@@ -16,29 +15,26 @@ bool devtcp_init(struct devtcp *tcp, const struct devtcp_config *config, uint32_
     *tcp = (struct devtcp){.config = *config, .mss = config->mss};
     size_t devices = sizeof(struct device) * config->devices;
     tcp->touched_mask = power_of_two(config->devices) - 1;
-    tcp->bytes = devices + sizeof(uint32_t) * ((size_t)tcp->touched_mask + 1);
-    void *memory = mmap(NULL, tcp->bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED)
+    size_t touched = sizeof(uint32_t) * ((size_t)tcp->touched_mask + 1);
+    if (!region_reserve(&tcp->memory, devices + touched, 0))
         return false;
-    madvise(memory, devices, MADV_HUGEPAGE); /* as far as the kernel likes */
-    tcp->devices = memory;
-    tcp->touched = (uint32_t *)((uint8_t *)memory + devices);
+    tcp->devices = tcp->memory.base;
+    tcp->touched = (uint32_t *)(tcp->devices + config->devices);
     if (!chunks_open(&tcp->chunks, chunks_small, chunks_large)) {
         devtcp_fini(tcp);
         return false;
     }
     while (config->window >> tcp->shift > UINT16_MAX)
         tcp->shift++;
-    wheel_init(&tcp->wheel, (uint8_t *)memory - sizeof(struct device), 0, DEVTCP_TICK_SHIFT, now);
+    wheel_init(&tcp->wheel, (uint8_t *)tcp->devices - sizeof(struct device), 0, DEVTCP_TICK_SHIFT,
+               now);
     devtcp_time(tcp, now);
     return true;
 }
 
 void devtcp_fini(struct devtcp *tcp) {
     chunks_close(&tcp->chunks);
-    if (tcp->devices != NULL)
-        munmap(tcp->devices, tcp->bytes);
+    region_release(&tcp->memory);
     tcp->devices = NULL;
 }
 

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "dataplane/message/region.h"
 #include "tools/loadgen/chunk.h"
 #include "tools/loadgen/device.h"
 
@@ -79,8 +80,8 @@ struct devtcp {
     struct devtcp_config config;
     struct devtcp_link link;
     struct devtcp_app app;
+    struct region memory; /* of devices and touched */
     struct device *devices;
-    size_t bytes; /* of devices and touched */
     struct chunks chunks;
     struct devtcp_stats stats;
     uint64_t now;  /* us */
