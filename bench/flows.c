@@ -28,16 +28,12 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNACK = 2, PUBLISH, PUBACK, SUBACK = 9 };
+#include "tests/system/mqtt_buffer.h"
+
 enum { LARGE = 32768, SMALL = 100, WINDOW = 16, SAMPLES_MAX = 1 << 20 };
 enum { PAUSE_MIN_US = 50000, PAUSE_SPREAD_US = 250000, LATE_US = 4000000 };
 
 enum kind { PUMP, DOWN, UP, THIN, ECHO, KINDS };
-
-struct buffer {
-    uint8_t *data;
-    size_t begin, end, size;
-};
 
 struct client {
     enum kind kind;
@@ -74,58 +70,10 @@ static void fatal(const char *what) {
     exit(1);
 }
 
-static uint8_t *room(struct buffer *buffer, size_t more) {
-    if (buffer->begin > 0 && (buffer->begin == buffer->end || buffer->end + more > buffer->size)) {
-        memmove(buffer->data, buffer->data + buffer->begin, buffer->end - buffer->begin);
-        buffer->end -= buffer->begin;
-        buffer->begin = 0;
-    }
-    if (buffer->end + more > buffer->size) {
-        buffer->size = (buffer->end + more) * 2;
-        buffer->data = realloc(buffer->data, buffer->size);
-        if (buffer->data == NULL)
-            fatal("memory");
-    }
-    return buffer->data + buffer->end;
-}
-
-static uint8_t *put16(uint8_t *at, unsigned value) {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
-}
-
-static uint8_t *put_text(uint8_t *at, const char *text) {
-    size_t len = strlen(text);
-    at = put16(at, (unsigned)len);
-    memcpy(at, text, len);
-    return at + len;
-}
-
-/* Fixed header; returns where the body goes, `size` bytes of it. */
-static uint8_t *packet(struct client *client, uint8_t first, size_t size) {
-    uint8_t *at = room(&client->out, size + 5), *start = at;
-    size_t rest = size;
-    *at++ = first;
-    do {
-        *at++ = (uint8_t)((rest & 127) | (rest > 127 ? 128 : 0));
-        rest >>= 7;
-    } while (rest > 0);
-    client->out.end += (size_t)(at - start) + size;
-    return at;
-}
-
 static void flush(struct client *client) {
-    struct buffer *out = &client->out;
-    while (out->begin < out->end) {
-        ssize_t n = send(client->fd, out->data + out->begin, out->end - out->begin, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN)
-            fatal(names[client->kind]);
-        if (n < 0)
-            break;
-        out->begin += (size_t)n;
-    }
-    bool writing = out->begin < out->end;
+    if (!buffer_send(&client->out, client->fd))
+        fatal(names[client->kind]);
+    bool writing = client->out.begin < client->out.end;
     if (writing != client->writing) {
         struct epoll_event event = {.events = EPOLLIN | (writing ? EPOLLOUT : 0),
                                     .data.ptr = client};
@@ -138,12 +86,8 @@ static void flush(struct client *client) {
 static void publish(struct client *client, const struct client *to, unsigned qos, size_t payload) {
     char topic[32];
     snprintf(topic, sizeof topic, "f/%u", (unsigned)(to - clients));
-    size_t size = 2 + strlen(topic) + (qos ? 2 : 0) + payload;
-    uint8_t *at = put_text(packet(client, (uint8_t)(0x30 | qos << 1), size), topic);
     client->identifier = client->identifier == UINT16_MAX ? 1 : client->identifier + 1;
-    if (qos)
-        at = put16(at, client->identifier);
-    memset(at, 'x', payload);
+    memset(mqtt_publish(&client->out, topic, qos, client->identifier, payload), 'x', payload);
     flush(client);
 }
 
@@ -174,7 +118,6 @@ static void is_ready(struct client *client) {
 }
 
 static void handle(struct client *client, uint8_t first, const uint8_t *body) {
-    unsigned topic;
     char text[32];
     switch (first >> 4) {
     case CONNACK:
@@ -187,15 +130,14 @@ static void handle(struct client *client, uint8_t first, const uint8_t *body) {
             break;
         }
         snprintf(text, sizeof text, "f/%u", (unsigned)(client - clients));
-        *put_text(put16(packet(client, 0x82, 2 + 2 + strlen(text) + 1), 1), text) = 1;
+        mqtt_subscribe(&client->out, text, 1);
         break;
     case SUBACK:
         is_ready(client);
         break;
     case PUBLISH:
-        topic = (unsigned)body[0] << 8 | body[1];
         if (first & 6) {
-            memcpy(packet(client, PUBACK << 4, 2), body + 2 + topic, 2);
+            mqtt_acknowledge(&client->out, PUBACK, get16(body + 2 + get16(body)));
             flush(client);
         }
         arrived(client);
@@ -212,26 +154,15 @@ static void handle(struct client *client, uint8_t first, const uint8_t *body) {
 
 /* Handles the whole packets in the buffer. */
 static void parse(struct client *client) {
-    struct buffer *in = &client->in;
-    for (;;) {
-        const uint8_t *data = in->data + in->begin;
-        size_t have = in->end - in->begin, size = 0, at = 1;
-        unsigned shift = 0;
-        do {
-            if (at >= have)
-                return;
-            size |= (size_t)(data[at] & 127) << shift;
-            shift += 7;
-        } while ((data[at++] & 128) != 0);
-        if (have < at + size)
-            return;
-        in->begin += at + size;
-        handle(client, data[0], data + at);
-    }
+    uint8_t first;
+    const uint8_t *body;
+    size_t size;
+    while (mqtt_take(&client->in, &first, &body, &size))
+        handle(client, first, body);
 }
 
 static void readable(struct client *client) {
-    ssize_t n = recv(client->fd, room(&client->in, 65536), 65536, 0);
+    ssize_t n = recv(client->fd, buffer_room(&client->in, 65536), 65536, 0);
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0)
@@ -268,10 +199,7 @@ static void open_client(struct client *client, enum kind kind, uint32_t address)
         fatal("connect");
     char name[32];
     snprintf(name, sizeof name, "%s-%u", names[kind], (unsigned)(client - clients));
-    uint8_t *at = put_text(packet(client, 0x10, 10 + 2 + strlen(name)), "MQTT");
-    *at++ = 4;
-    *at++ = 2; /* clean session */
-    put_text(put16(at, 0), name);
+    mqtt_connect(&client->out, name, true);
     client->writing = true;
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.ptr = client};
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, client->fd, &event) != 0)

@@ -27,14 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CONNACK = 2, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE, SUBACK };
+#include "tests/system/mqtt_buffer.h"
+
 enum { CONNECTING_MAX = 200, HELD_MAX = 256, STAMP = 16, BUCKETS = 59 * 64 };
 enum { NAME_MAX_LENGTH = 128 };
-
-struct buffer {
-    uint8_t *data;
-    size_t begin, end, size;
-};
 
 struct client {
     int fd;
@@ -103,58 +99,6 @@ static uint64_t latency_percentile(double share) {
     return 0;
 }
 
-static uint8_t *room(struct buffer *buffer, size_t more) {
-    if (buffer->begin == buffer->end)
-        buffer->begin = buffer->end = 0;
-    if (buffer->end + more > buffer->size) {
-        if (buffer->begin > 0)
-            memmove(buffer->data, buffer->data + buffer->begin, buffer->end - buffer->begin);
-        buffer->end -= buffer->begin;
-        buffer->begin = 0;
-        if (buffer->end + more > buffer->size) {
-            buffer->size = (buffer->end + more) * 2;
-            buffer->data = realloc(buffer->data, buffer->size);
-            if (buffer->data == NULL)
-                fatal("memory");
-        }
-    }
-    return buffer->data + buffer->end;
-}
-
-/* Fixed header; returns where the body goes, `size` bytes of it. */
-static uint8_t *packet(struct client *client, uint8_t first, size_t size) {
-    uint8_t *at = room(&client->out, size + 5), *begin = at;
-    *at++ = first;
-    size_t rest = size;
-    do {
-        *at++ = (uint8_t)((rest & 127) | (rest > 127 ? 128 : 0));
-        rest >>= 7;
-    } while (rest > 0);
-    client->out.end += (size_t)(at - begin) + size;
-    return at;
-}
-
-static uint8_t *put16(uint8_t *at, unsigned value) {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
-}
-
-static unsigned get16(const uint8_t *at) {
-    return (unsigned)at[0] << 8 | at[1];
-}
-
-static uint8_t *put_text(uint8_t *at, const char *text) {
-    size_t len = strlen(text);
-    at = put16(at, (unsigned)len);
-    memcpy(at, text, len);
-    return at + len;
-}
-
-static void acknowledge(struct client *client, uint8_t kind, unsigned identifier) {
-    put16(packet(client, (uint8_t)(kind << 4 | (kind == PUBREL ? 2 : 0)), 2), identifier);
-}
-
 /* A client identifier or topic of its own for each client. */
 static void make_name(char name[NAME_MAX_LENGTH + 1], char separator, unsigned number,
                       unsigned length) {
@@ -168,29 +112,20 @@ static void make_name(char name[NAME_MAX_LENGTH + 1], char separator, unsigned n
 static void send_connect(struct client *client, unsigned number) {
     char name[NAME_MAX_LENGTH + 1];
     make_name(name, '-', number, options.id_length);
-    uint8_t *at = packet(client, 0x10, 10 + 2 + strlen(name));
-    at = put_text(at, "MQTT");
-    *at++ = 4;
-    *at++ = options.persistent ? 0 : 2; /* clean session */
-    at = put16(at, 0);
-    put_text(at, name);
+    mqtt_connect(&client->out, name, !options.persistent);
 }
 
 static void send_subscribe(struct client *client, unsigned number) {
     char topic[NAME_MAX_LENGTH + 1];
     make_name(topic, '/', number, options.topic_length);
-    uint8_t *at = put16(packet(client, 0x82, 2 + 2 + strlen(topic) + 1), 1);
-    *put_text(at, topic) = (uint8_t)options.qos_subscribe;
+    mqtt_subscribe(&client->out, topic, options.qos_subscribe);
 }
 
 static void send_publish(struct client *client, unsigned number) {
     char topic[NAME_MAX_LENGTH + 1];
-    unsigned qos = options.qos_publish;
     make_name(topic, '/', client->target, options.topic_length);
-    size_t size = 2 + strlen(topic) + (qos > 0 ? 2 : 0) + options.payload;
-    uint8_t *at = put_text(packet(client, (uint8_t)(0x30 | qos << 1), size), topic);
-    if (qos > 0)
-        at = put16(at, client->sent % 65535 + 1);
+    uint8_t *at = mqtt_publish(&client->out, topic, options.qos_publish, client->sent % 65535 + 1,
+                               options.payload);
     uint64_t now = nanoseconds();
     uint32_t publisher = number;
     memcpy(at, &publisher, 4);
@@ -220,19 +155,14 @@ static void disconnected(struct client *client) {
 }
 
 static void flush(struct client *client) {
-    struct buffer *out = &client->out;
-    while (client->fd >= 0 && out->begin < out->end) {
-        ssize_t n = send(client->fd, out->data + out->begin, out->end - out->begin, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN) {
-            disconnected(client);
-            return;
-        }
-        if (n < 0)
-            break;
-        out->begin += (size_t)n;
+    if (client->fd < 0)
+        return;
+    if (!buffer_send(&client->out, client->fd)) {
+        disconnected(client);
+        return;
     }
-    bool writing = out->begin < out->end;
-    if (client->fd >= 0 && writing != client->writing) {
+    bool writing = client->out.begin < client->out.end;
+    if (writing != client->writing) {
         client->writing = writing;
         struct epoll_event event = {.events = EPOLLIN | (writing ? EPOLLOUT : 0),
                                     .data.u32 = (uint32_t)(client - clients)};
@@ -275,7 +205,7 @@ static void handle_publish(struct client *client, uint8_t first, const uint8_t *
     if (qos == 2) {
         for (unsigned i = 0; i < client->held_count; i++) {
             if (client->held[i] == identifier) {
-                acknowledge(client, PUBREC, identifier);
+                mqtt_acknowledge(&client->out, PUBREC, identifier);
                 return;
             }
         }
@@ -287,7 +217,7 @@ static void handle_publish(struct client *client, uint8_t first, const uint8_t *
     }
     deliver(client, body + header, size - header);
     if (qos > 0)
-        acknowledge(client, qos == 1 ? PUBACK : PUBREC, identifier);
+        mqtt_acknowledge(&client->out, qos == 1 ? PUBACK : PUBREC, identifier);
 }
 
 static void handle_acknowledged(struct client *client, unsigned identifier) {
@@ -326,7 +256,7 @@ static void handle(struct client *client, uint8_t first, const uint8_t *body, si
     case PUBREC:
         if (get16(body) != client->received_rec++ % 65535 + 1)
             stats.acknowledged_out_of_order++;
-        acknowledge(client, PUBREL, get16(body));
+        mqtt_acknowledge(&client->out, PUBREL, get16(body));
         break;
     case PUBREL:
         for (unsigned i = 0; i < client->held_count; i++) {
@@ -335,7 +265,7 @@ static void handle(struct client *client, uint8_t first, const uint8_t *body, si
                 break;
             }
         }
-        acknowledge(client, PUBCOMP, get16(body));
+        mqtt_acknowledge(&client->out, PUBCOMP, get16(body));
         break;
     default:
         fprintf(stderr, "fleet: unexpected packet %02x\n", first);
@@ -345,26 +275,15 @@ static void handle(struct client *client, uint8_t first, const uint8_t *body, si
 
 /* Handles the whole packets in the buffer. */
 static void parse(struct client *client) {
-    struct buffer *in = &client->in;
-    for (;;) {
-        const uint8_t *data = in->data + in->begin;
-        size_t have = in->end - in->begin, size = 0, at = 1;
-        unsigned shift = 0;
-        do {
-            if (at >= have)
-                return;
-            size |= (size_t)(data[at] & 127) << shift;
-            shift += 7;
-        } while ((data[at++] & 128) != 0);
-        if (have < at + size)
-            return;
-        in->begin += at + size;
-        handle(client, data[0], data + at, size);
-    }
+    uint8_t first;
+    const uint8_t *body;
+    size_t size;
+    while (mqtt_take(&client->in, &first, &body, &size))
+        handle(client, first, body, size);
 }
 
 static void readable(struct client *client) {
-    ssize_t n = recv(client->fd, room(&client->in, 16384), 16384, 0);
+    ssize_t n = recv(client->fd, buffer_room(&client->in, 16384), 16384, 0);
     if (n < 0 && errno == EAGAIN)
         return;
     if (n <= 0) {
