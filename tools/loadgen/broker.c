@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -45,34 +46,34 @@ static pid_t socket_owner(const char *path) {
     return credentials.pid;
 }
 
+/* The first line of a file that the kernel keeps of a thread; empty: it is gone. */
+static void thread_read(pid_t process, const char *thread, const char *what, char line[64]) {
+    char path[300];
+    snprintf(path, sizeof path, "/proc/%d/task/%s/%s", (int)process, thread, what);
+    FILE *file = fopen(path, "re");
+    if (file == NULL || fgets(line, 64, file) == NULL)
+        line[0] = '\0';
+    if (file != NULL)
+        fclose(file);
+}
+
 /* CPU time of a process's threads. Workers are those that EAL named. */
 static void cpu_time(pid_t process, struct broker_sample *sample) {
-    char path[300], name[64];
+    char path[64], line[64];
     snprintf(path, sizeof path, "/proc/%d/task", (int)process);
     DIR *threads = process > 0 ? opendir(path) : NULL;
     if (threads == NULL)
         return;
     for (struct dirent *entry; (entry = readdir(threads)) != NULL;) {
-        unsigned long long on_cpu = 0;
         if (entry->d_name[0] == '.')
             continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", (int)process, entry->d_name);
-        FILE *file = fopen(path, "re");
-        if (file != NULL && fscanf(file, "%llu", &on_cpu) != 1)
-            on_cpu = 0;
-        if (file != NULL)
-            fclose(file);
-        snprintf(path, sizeof path, "/proc/%d/task/%s/comm", (int)process, entry->d_name);
-        name[0] = '\0';
-        file = fopen(path, "re");
-        if (file != NULL && fgets(name, sizeof name, file) == NULL)
-            name[0] = '\0';
-        if (file != NULL)
-            fclose(file);
-        if (strncmp(name, "rte-worker", 10) == 0)
-            sample->worker_cpu_us += on_cpu / 1000;
+        thread_read(process, entry->d_name, "schedstat", line);
+        uint64_t on_cpu_us = strtoull(line, NULL, 10) / 1000;
+        thread_read(process, entry->d_name, "comm", line);
+        if (strncmp(line, "rte-worker", 10) == 0)
+            sample->worker_cpu_us += on_cpu_us;
         else
-            sample->other_cpu_us += on_cpu / 1000;
+            sample->other_cpu_us += on_cpu_us;
     }
     closedir(threads);
 }
