@@ -139,7 +139,7 @@ static int run_all(struct run *run, const struct options *options) {
     }
     if (options->linger)
         linger();
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < SAMPLES; i++)
         if (run->sampled[i])
             broker_sample_free(&run->sample[i]);
     json_decref(run->memory);

@@ -10,6 +10,9 @@ struct run_usage {
     uint64_t busy_cycles, idle_cycles, cpu_ns;
 };
 
+/* Of the broker: before connecting, after, at the measurement's begin and end. */
+enum run_sample { SAMPLE_CONNECT, SAMPLE_CONNECTED, SAMPLE_MEASURE, SAMPLE_STOP, SAMPLES };
+
 struct run {
     const struct scenario *scenario;
     struct fleet *fleet;
@@ -20,12 +23,12 @@ struct run {
     /* The polling thread's; others read them relaxed. */
     struct run_usage usage, at_measure, at_stop;
 
-    /* The main thread's. Samples: before connecting, after, at the measurement's begin and end. */
+    /* The main thread's. */
     const char *ctl; /* the broker's socket, or NULL */
-    struct broker_sample sample[4];
-    bool sampled[4];
-    uint64_t delivered[4], published[4]; /* at the samples */
-    json_t *memory;                      /* with all devices connected, or NULL */
+    struct broker_sample sample[SAMPLES];
+    bool sampled[SAMPLES];
+    uint64_t delivered[SAMPLES], published[SAMPLES]; /* at the samples */
+    json_t *memory;                                  /* with all devices connected, or NULL */
     bool interrupted;
 };
 
@@ -33,8 +36,6 @@ struct run {
 static inline uint64_t run_nanoseconds(const struct run *run, uint64_t cycles) {
     return (uint64_t)((double)cycles * (1e9 / run->hz));
 }
-
-enum run_sample { SAMPLE_CONNECT, SAMPLE_CONNECTED, SAMPLE_MEASURE, SAMPLE_STOP };
 
 /* The loop; on an lcore, as DPDK starts it. Ends in FLEET_DONE. */
 int run_loop(void *run);
