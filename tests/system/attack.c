@@ -35,6 +35,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dataplane/ether/checksum.h"
+
 enum { BURST = 64, PAYLOAD = 16, OPENING_MAX = 500 };
 
 static struct {
@@ -83,19 +85,6 @@ struct frame {
     uint8_t payload[PAYLOAD];
 } __attribute__((packed));
 
-static uint32_t sum(const void *data, size_t len, uint32_t start) {
-    const uint8_t *at = data;
-    for (size_t i = 0; i < len; i++)
-        start += i % 2 ? at[i] : (uint32_t)at[i] << 8;
-    return start;
-}
-
-static uint16_t fold(uint32_t all) {
-    while (all >> 16)
-        all = (all & 0xffff) + (all >> 16);
-    return htons((uint16_t)~all);
-}
-
 static void finish(struct frame *frame, size_t payload) {
     size_t tcp = sizeof frame->tcp + payload;
     frame->ip.version = 4;
@@ -104,10 +93,12 @@ static void finish(struct frame *frame, size_t payload) {
     frame->ip.protocol = IPPROTO_TCP;
     frame->ip.tot_len = htons((uint16_t)(sizeof frame->ip + tcp));
     frame->ip.check = frame->tcp.check = 0;
-    frame->ip.check = fold(sum(&frame->ip, sizeof frame->ip, 0));
+    frame->ip.check = checksum_finish(checksum_sum(&frame->ip, sizeof frame->ip));
     frame->tcp.doff = 5;
-    frame->tcp.check =
-        fold(sum(&frame->tcp, tcp, sum(&frame->ip.saddr, 8, IPPROTO_TCP + (uint32_t)tcp)));
+    uint64_t pseudo =
+        checksum_pseudo_header((const uint8_t *)&frame->ip.saddr, (const uint8_t *)&frame->ip.daddr,
+                               4, IPPROTO_TCP, (uint32_t)tcp);
+    frame->tcp.check = checksum_finish(pseudo + checksum_sum(&frame->tcp, tcp));
 }
 
 /* One of 198.18.0.0/15, or of a thousand other networks. */
