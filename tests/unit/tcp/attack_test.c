@@ -205,13 +205,12 @@ static void a_peer_that_missed_the_update_of_our_window_finds_it_open(void **sta
  * while those who were here go on. */
 enum { HALVES = 16000 };
 
+static void many_connections(struct tcp_config *config) {
+    config->connections_max = 2 * HALVES;
+}
+
 static int setup_many(void **state) {
-    struct world *world = malloc(sizeof *world);
-    world_config(world);
-    world->config.connections_max = 2 * HALVES;
-    world_open_configured(world);
-    *state = world;
-    return 0;
+    return world_setup_changed(state, many_connections);
 }
 
 static void half_packets_beyond_memory_are_refused_and_the_others_work(void **state) {

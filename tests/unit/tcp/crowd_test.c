@@ -4,14 +4,13 @@
 
 enum { LIMIT = 5 };
 
-static int setup(void **state) {
-    struct world *world = malloc(sizeof *world);
-    world_config(world);
-    world->config.admission =
+static void limited(struct tcp_config *config) {
+    config->admission =
         (struct admission_limits){.prefix = {2 * LIMIT, LIMIT, LIMIT}, .bits4 = 24, .bits6 = 56};
-    world_open_configured(world);
-    *state = world;
-    return 0;
+}
+
+static int setup(void **state) {
+    return world_setup_changed(state, limited);
 }
 
 /* A peer of another /24. */

@@ -190,6 +190,12 @@ void world_open(struct world *world) {
     world_open_configured(world);
 }
 
+void world_open_changed(struct world *world, void (*change)(struct tcp_config *config)) {
+    world_config(world);
+    change(&world->config);
+    world_open_configured(world);
+}
+
 static void abort_each(void *argument, struct tcp_conn *conn) {
     struct world *world = argument;
     tcp_abort(world->tcp, conn);

@@ -73,9 +73,10 @@ struct world {
 };
 
 void world_open(struct world *world);
-/* Opens with world->config as it stands (world_config() first). */
+/* Opens with world->config as it stands (world_config() first), or as `change` leaves it. */
 void world_config(struct world *world);
 void world_open_configured(struct world *world);
+void world_open_changed(struct world *world, void (*change)(struct tcp_config *config));
 /* Resets all connections, lets all timers pass and returns the bytes of memory still in use by
  * objects of TCP: 0. Frees the world. */
 uint64_t world_close(struct world *world);

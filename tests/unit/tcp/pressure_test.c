@@ -206,13 +206,12 @@ static void short_buffers_of_the_link_count_like_short_memory(void **state) {
 }
 
 /* Connections' memory stays theirs when they are gone. That is no reason to refuse the next. */
+static void many_connections(struct tcp_config *config) {
+    config->connections_max = 20000;
+}
+
 static int setup_many(void **state) {
-    struct world *world = malloc(sizeof *world);
-    world_config(world);
-    world->config.connections_max = 20000;
-    world_open_configured(world);
-    *state = world;
-    return 0;
+    return world_setup_changed(state, many_connections);
 }
 
 static void what_connections_once_needed_is_no_pressure(void **state) {

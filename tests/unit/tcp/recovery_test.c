@@ -445,9 +445,7 @@ static void what_arrives_twice_behind_a_hole_is_told(void **state) {
 
 static void reopen(struct world *world, void (*change)(struct tcp_config *config)) {
     world_close(world);
-    world_config(world);
-    change(&world->config);
-    world_open_configured(world);
+    world_open_changed(world, change);
 }
 
 static void no_sack(struct tcp_config *config) {

@@ -20,6 +20,13 @@ static inline int world_setup(void **state) {
     return 0;
 }
 
+static inline int world_setup_changed(void **state, void (*change)(struct tcp_config *config)) {
+    struct world *world = malloc(sizeof *world);
+    world_open_changed(world, change);
+    *state = world;
+    return 0;
+}
+
 /* Every test ends with no memory in use and no wrong byte received. */
 static inline int world_teardown(void **state) {
     struct world *world = *state;
