@@ -186,8 +186,7 @@ static void a_peer_that_missed_the_update_of_our_window_finds_it_open(void **sta
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
     world->take = 0;
-    while (conn->rcv_wnd)
-        peer_data(world, &peer, conn->rcv_wnd < 1000 ? conn->rcv_wnd : 1000);
+    fill_window(world, &peer, conn);
     world_output(world);
     world_forget(world);
     world->take = SIZE_MAX;

@@ -34,9 +34,7 @@ static void after_the_peers_fin_we_can_still_send(void **state) {
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
     peer_fin(world, &peer);
-    announce(world, conn, 3000);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 3000);
     peer_ack(world, &peer, 3000);
     assert_int_equal(client_of(conn)->acknowledged, 3000);
     announce(world, conn, 5);

@@ -52,9 +52,7 @@ static void an_ack_from_the_right_edge_counts(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 100);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 100);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .seq = WINDOW, .ack = 100});
     assert_int_equal(tcp_unacknowledged(conn), 0);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_RST, .seq = WINDOW});
@@ -81,11 +79,8 @@ static void a_closed_window_takes_acks_and_resets_but_no_data(void **state) {
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
     world->take = 0;
-    while (conn->rcv_wnd)
-        peer_data(world, &peer, conn->rcv_wnd < 1000 ? conn->rcv_wnd : 1000);
-    announce(world, conn, 100);
-    world_output(world);
-    world_forget(world);
+    fill_window(world, &peer, conn);
+    put_in_flight(world, conn, 100);
     /* A probe whose ACK counts and whose byte does not. */
     peer.ack += 100;
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .len = 1});
@@ -140,9 +135,7 @@ static void acks_of_the_unsent_and_of_long_ago_are_challenged(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 100);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 100);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .ack = 101, .len = 5});
     expect_refused(world, &peer, conn);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .ack = -65536, .len = 5});

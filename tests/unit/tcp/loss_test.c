@@ -105,9 +105,7 @@ static void three_duplicate_acks_send_the_first_segment_again(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 8 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 8 * MSS);
     peer_ack(world, &peer, MSS);
     duplicate_ack(world, &peer);
     duplicate_ack(world, &peer);
@@ -130,9 +128,7 @@ static void a_partial_ack_sends_the_next_hole_without_waiting(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 10 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 10 * MSS);
     for (unsigned i = 0; i < 3; i++)
         duplicate_ack(world, &peer);
     expect_data(world, &peer, 0, MSS);
@@ -187,9 +183,7 @@ static void acks_with_data_or_another_window_are_no_duplicates(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 5 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 5 * MSS);
     for (unsigned i = 0; i < 5; i++)
         peer_data(world, &peer, 10);
     for (int i = 0; i < 5; i++)
@@ -203,9 +197,7 @@ static void a_timeout_goes_back_to_the_first_and_starts_slowly(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 6 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 6 * MSS);
     world_wait(world, 1010000);
     expect_data(world, &peer, 0, MSS);
     expect_silence(world);
@@ -232,9 +224,7 @@ static void duplicates_after_a_timeout_are_not_a_new_loss(void **state) {
     world_output(world);
     world_wait(world, 1010000);
     peer_ack(world, &peer, 4 * MSS);
-    announce(world, conn, 4 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 4 * MSS);
     peer_ack(world, &peer, MSS);
     world_output(world);
     world_forget(world);

@@ -144,9 +144,7 @@ static void a_shrinking_window_stops_new_data_only(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 5000);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 5000);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .wnd = 1000});
     announce(world, conn, 1000);
     world_output(world);
@@ -330,9 +328,7 @@ static void acks_stay_within_a_window_that_shrank(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 5000);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 5000);
     peer_send(world, &peer, (struct by_hand){.flags = TCP_ACK, .len = 10, .wnd = 2000});
     peer.seq += 10;
     world_output(world);

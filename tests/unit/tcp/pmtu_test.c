@@ -22,9 +22,7 @@ static struct tcp_conn *in_flight(struct world *world, struct peer *peer, bool i
         peer_ipv6(world, peer);
     struct tcp_conn *conn = peer_connect(world, peer, 10);
     assert_non_null(conn);
-    announce(world, conn, 3 * FULL);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 3 * FULL);
     return conn;
 }
 

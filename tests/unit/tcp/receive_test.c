@@ -92,8 +92,7 @@ static void what_is_not_taken_is_kept_closes_the_window_and_is_offered_again(voi
     world->take = 300;
     peer_data(world, &peer, 1000);
     assert_int_equal(client_of(conn)->received, 310);
-    while (conn->rcv_wnd)
-        peer_data(world, &peer, conn->rcv_wnd < 1000 ? conn->rcv_wnd : 1000);
+    fill_window(world, &peer, conn);
     /* Nothing is offered while it is paused, whatever comes. */
     assert_int_equal(client_of(conn)->received, 310);
     world_output(world);

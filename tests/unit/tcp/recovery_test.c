@@ -26,6 +26,14 @@ static void send_all(struct world *world, struct peer *peer) {
         peer->tsecr = sent->header.options.tsval;
 }
 
+/* Such a connection with so many bytes in flight. */
+static struct tcp_conn *in_flight(struct world *world, struct peer *peer, uint32_t len) {
+    struct tcp_conn *conn = over_a_path(world, peer);
+    announce(world, conn, len);
+    send_all(world, peer);
+    return conn;
+}
+
 /* An ACK of what was acknowledged before, with blocks [first, first + count) in segments from
  * there on. */
 static void sack(struct world *world, struct peer *peer, unsigned blocks, const int (*at)[2]) {
@@ -50,9 +58,7 @@ static void sack_one(struct world *world, struct peer *peer, int first, int coun
 static void a_hole_is_filled_and_nothing_else(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 10 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 1);
     sack_one(world, &peer, 1, 2);
@@ -77,9 +83,7 @@ static void a_hole_is_filled_and_nothing_else(void **state) {
 static void all_holes_of_a_window_are_filled_in_a_round_trip(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 10 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 1);
     sack(world, &peer, 2, (const int[][2]){{3, 1}, {1, 1}});
@@ -99,9 +103,7 @@ static void all_holes_of_a_window_are_filled_in_a_round_trip(void **state) {
 static void blocks_that_make_no_sense_are_ignored(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 10 * MSS);
     sack_one(world, &peer, 5, 6);  /* beyond what was sent */
     sack_one(world, &peer, 3, -1); /* the wrong way round */
     sack_one(world, &peer, 3, 0);  /* empty */
@@ -116,9 +118,7 @@ static void blocks_that_make_no_sense_are_ignored(void **state) {
 static void a_thin_flow_does_not_wait_for_the_timeout(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 2 * MSS);
-    send_all(world, &peer);
+    in_flight(world, &peer, 2 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 1);
     expect_silence(world);
@@ -134,9 +134,7 @@ static void a_thin_flow_does_not_wait_for_the_timeout(void **state) {
 static void a_lost_retransmission_is_sent_a_third_time(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 30 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 30 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 3);
     expect_data(world, &peer, 0, MSS);
@@ -160,9 +158,7 @@ static void a_lost_retransmission_is_sent_a_third_time(void **state) {
 static void a_lost_tail_is_probed_before_the_timeout(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 100);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 100);
     world_wait(world, 2 * RTT + TIMEOUT_ACK_DELAY_US - 5 * MS);
     expect_silence(world);
     world_wait(world, 10 * MS);
@@ -182,9 +178,7 @@ static void a_lost_tail_is_probed_before_the_timeout(void **state) {
 static void a_probe_in_vain_changes_nothing(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 100);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 100);
     world_wait(world, 310 * MS);
     expect_data(world, &peer, 0, 100);
     uint32_t before = conn->congestion.cwnd;
@@ -197,9 +191,7 @@ static void a_probe_in_vain_changes_nothing(void **state) {
 static void a_probe_takes_new_data_along(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 30 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 30 * MSS);
     uint32_t sent = conn->snd_nxt - conn->snd_una;
     world_wait(world, 2 * RTT + 3 * MS);
     expect_data(world, &peer, sent, MSS);
@@ -216,9 +208,7 @@ static void a_probe_takes_new_data_along(void **state) {
 static void the_answer_to_a_probe_starts_recovery(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 4 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 4 * MSS);
     world_wait(world, 2 * RTT + 3 * MS);
     expect_data(world, &peer, 3 * MSS, MSS);
     peer.tsecr = timestamp_now(world->tcp, conn->ts_offset);
@@ -233,9 +223,7 @@ static void the_answer_to_a_probe_starts_recovery(void **state) {
 static void a_needless_timeout_is_taken_back(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 20 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 20 * MSS);
     uint32_t window = conn->congestion.cwnd;
     world_wait(world, 3 * SECOND / 2);
     assert_int_equal(conn->congestion.cwnd, MSS);
@@ -256,9 +244,7 @@ static void a_needless_timeout_is_taken_back(void **state) {
 static void a_real_timeout_is_not_taken_back(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 20 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 20 * MSS);
     world_wait(world, 550 * MS);
     peer.tsecr = timestamp_now(world->tcp, conn->ts_offset);
     peer_ack(world, &peer, MSS);
@@ -271,9 +257,7 @@ static void without_time_stamps_two_acks_show_a_needless_timeout(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    announce(world, conn, 30 * MSS);
-    world_output(world);
-    world_forget(world);
+    put_in_flight(world, conn, 30 * MSS);
     world_wait(world, 1010 * MS);
     expect_data(world, &peer, 0, MSS + 12);
     peer_ack(world, &peer, 2 * (MSS + 12));
@@ -309,9 +293,7 @@ static void a_duplicate_after_a_timeout_shows_that_it_was_not_needless(void **st
 static void a_needless_fast_retransmit_is_taken_back_and_reordering_remembered(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 10 * MSS);
     uint32_t window = conn->congestion.cwnd;
     world->now += RTT;
     sack_one(world, &peer, 1, 3);
@@ -335,9 +317,7 @@ static void a_needless_fast_retransmit_is_taken_back_and_reordering_remembered(v
 static void d_sacks_take_a_reduction_back(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    in_flight(world, &peer, 10 * MSS);
     world->now += 200; /* within the tick of the first */
     sack_one(world, &peer, 1, 3);
     expect_data(world, &peer, 0, MSS);
@@ -352,9 +332,7 @@ static void d_sacks_take_a_reduction_back(void **state) {
 static void after_a_timeout_sacked_data_is_sent_again(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 3 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 3 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 2);
     world_wait(world, 2 * SECOND);
@@ -373,9 +351,7 @@ static void after_a_timeout_sacked_data_is_sent_again(void **state) {
 static void without_memory_duplicate_acks_recover(void **state) {
     struct world *world = *state;
     struct peer peer;
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 10 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 10 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 2, 1);
     for (int i = 2; i < 5; i++) {
@@ -473,9 +449,7 @@ static void without_rack_three_segments_are_waited_for(void **state) {
     struct world *world = *state;
     struct peer peer;
     reopen(world, no_rack);
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 6 * MSS);
-    send_all(world, &peer);
+    in_flight(world, &peer, 6 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 2, 2);
     world_wait(world, RTT);
@@ -492,9 +466,7 @@ static void without_probes_the_timeout_is_waited_for(void **state) {
     struct world *world = *state;
     struct peer peer;
     reopen(world, no_probe);
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 100);
-    send_all(world, &peer);
+    in_flight(world, &peer, 100);
     world_wait(world, 390 * MS);
     expect_silence(world);
     world_wait(world, 20 * MS);
@@ -511,9 +483,7 @@ static void without_prr_the_window_is_halved_at_once(void **state) {
     struct world *world = *state;
     struct peer peer;
     reopen(world, no_prr);
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 30 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 30 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 3);
     expect_data(world, &peer, 0, MSS);
@@ -530,9 +500,7 @@ static void without_undo_a_timeout_stays_one(void **state) {
     struct world *world = *state;
     struct peer peer;
     reopen(world, no_undo);
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 20 * MSS);
-    send_all(world, &peer);
+    struct tcp_conn *conn = in_flight(world, &peer, 20 * MSS);
     world_wait(world, 3 * SECOND / 2);
     peer_ack(world, &peer, 4 * MSS);
     assert_int_equal(world_count(world, COUNTER_TCP_SPURIOUS_TIMEOUTS), 0);
@@ -547,9 +515,7 @@ static void without_limited_transmit_sacked_data_lets_nothing_out(void **state) 
     struct world *world = *state;
     struct peer peer;
     reopen(world, no_limited_transmit);
-    struct tcp_conn *conn = over_a_path(world, &peer);
-    announce(world, conn, 30 * MSS);
-    send_all(world, &peer);
+    in_flight(world, &peer, 30 * MSS);
     world->now += RTT;
     sack_one(world, &peer, 1, 2);
     expect_silence(world);

@@ -85,4 +85,17 @@ static inline void announce(struct world *world, struct tcp_conn *conn, uint32_t
     tcp_send(world->tcp, conn, len);
 }
 
+/* ... and what the stack sends of it is on its way, unseen. */
+static inline void put_in_flight(struct world *world, struct tcp_conn *conn, uint32_t len) {
+    announce(world, conn, len);
+    world_output(world);
+    world_forget(world);
+}
+
+/* The peer sends until our window is closed; the application must take nothing. */
+static inline void fill_window(struct world *world, struct peer *peer, struct tcp_conn *conn) {
+    while (conn->rcv_wnd)
+        peer_data(world, peer, conn->rcv_wnd < 1000 ? conn->rcv_wnd : 1000);
+}
+
 #endif
