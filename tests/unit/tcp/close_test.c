@@ -9,6 +9,15 @@ static void peer_fin(struct world *world, struct peer *peer) {
     peer->seq++;
 }
 
+/* We close, the peer follows: it is in TIME-WAIT. */
+static void close_first(struct world *world, struct peer *peer, struct tcp_conn *conn) {
+    tcp_close(world->tcp, conn);
+    world_output(world);
+    peer_ack(world, peer, 1);
+    peer_fin(world, peer);
+    world_output(world);
+}
+
 /*  peer FIN -> finished -> close -> FIN -> ACK: closed, and no TIME-WAIT is ours */
 static void the_peer_closes_and_we_follow(void **state) {
     struct world *world = *state;
@@ -221,11 +230,7 @@ static void a_newer_syn_takes_the_place_of_the_record(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected_with_timestamps(world, &peer);
-    tcp_close(world->tcp, conn);
-    world_output(world);
-    peer_ack(world, &peer, 1);
-    peer_fin(world, &peer);
-    world_output(world);
+    close_first(world, &peer, conn);
     world_forget(world);
     struct peer old = peer, new = peer;
     old.tsval -= 10;
@@ -243,11 +248,7 @@ static void without_time_stamps_the_sequence_number_decides(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected(world, &peer);
-    tcp_close(world->tcp, conn);
-    world_output(world);
-    peer_ack(world, &peer, 1);
-    peer_fin(world, &peer);
-    world_output(world);
+    close_first(world, &peer, conn);
     struct peer again = peer;
     again.iss = peer.seq - 5;
     assert_false(peer_syn(world, &again));
@@ -266,11 +267,7 @@ static void without_time_stamps_our_number_must_be_new_too(void **state) {
         world_output(world);
         peer_ack(world, &peer, 10000);
     }
-    tcp_close(world->tcp, conn);
-    world_output(world);
-    peer_ack(world, &peer, 1);
-    peer_fin(world, &peer);
-    world_output(world);
+    close_first(world, &peer, conn);
     struct peer again = peer;
     again.iss = peer.seq + 5;
     assert_false(peer_syn(world, &again));
@@ -283,11 +280,7 @@ static void an_equal_time_stamp_leaves_it_to_the_sequence_number(void **state) {
     struct world *world = *state;
     struct peer peer;
     struct tcp_conn *conn = connected_with_timestamps(world, &peer);
-    tcp_close(world->tcp, conn);
-    world_output(world);
-    peer_ack(world, &peer, 1);
-    peer_fin(world, &peer);
-    world_output(world);
+    close_first(world, &peer, conn);
     struct peer again = peer;
     again.iss = peer.seq - 5;
     assert_false(peer_syn(world, &again));
