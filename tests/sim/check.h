@@ -53,6 +53,28 @@ static inline const char *check_segment(const struct tcp *tcp, const struct tcp_
     return NULL;
 }
 
+/* All that is due at this time; NULL, or what goes on for ever. */
+static inline const char *check_settle(struct tcp *tcp, uint64_t now) {
+    unsigned rounds = 0;
+    while (tcp_timers(tcp, now, 64))
+        if (++rounds > 1000)
+            return "timers never come to rest";
+    while (tcp_output(tcp, now, 32))
+        if (++rounds > 10000)
+            return "output never comes to rest";
+    return NULL;
+}
+
+/* Objects that a stack still has, which is alone in its pool. */
+static inline uint64_t check_in_use(const struct tcp *tcp, const struct pool *pool) {
+    uint64_t used = tcp->conns.used + tcp->extensions.used + tcp->addresses.used +
+                    tcp->records.used + tcp->flow.entries + tcp->fast.linked + tcp->slow.linked +
+                    tcp->sent_memory.bytes;
+    for (unsigned i = 0; i < POOL_CLASSES; i++)
+        used += pool->classes[i].used;
+    return used;
+}
+
 /* Any mixture of mechanisms; most of them on. */
 static inline void check_configure(struct tcp_config *config, struct sim_random *random) {
     config->sack = sim_chance(random, 900);

@@ -28,11 +28,10 @@
 
 #include "dataplane/base/bytes.h"
 #include "tests/sim/check.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/stream.h"
 
 enum { MEMORY = 4 << 20, SEEDS = 150, PORT_FIRST = 1883, PORT_SECOND = 8883 };
-
-static const uint64_t HOUR = UINT64_C(3600) * 1000000;
 
 struct duel;
 
@@ -288,20 +287,7 @@ static void plan_path(struct duel *duel) {
     pipe->delay = sim_between(random, 100, sim_chance(random, 300) ? 700000 : 60000);
     pipe->jitter = sim_chance(random, 400) ? sim_between(random, 0, pipe->delay) : 0;
     pipe->loss = losses[sim_between(random, 0, 6)];
-    pipe->duplicate = sim_chance(random, 300) ? 50 : 0;
-    pipe->reorder = sim_chance(random, 400) ? 100 : 0;
-    if (sim_chance(random, 200)) {
-        pipe->blackout_from = duel->now + sim_between(random, 0, 10000000);
-        pipe->blackout_to = pipe->blackout_from + sim_between(random, 1, 30000000);
-    }
-    if (sim_chance(random, 300)) {
-        pipe->stall_from = duel->now + sim_between(random, 0, 10000000);
-        pipe->stall_to = pipe->stall_from + sim_between(random, 1, 30000000);
-    }
-    if (sim_chance(random, 300)) {
-        pipe->rate = sim_between(random, 3000, 1000000);
-        pipe->queue = sim_between(random, 3000, 100000);
-    }
+    pipe_trouble(pipe, duel->now, 300);
 }
 
 static void open_side(struct duel *duel, unsigned number) {
@@ -361,13 +347,9 @@ static void turn(struct duel *duel) {
         }
         if (sim_chance(&duel->random, side->memory_shortage))
             arena_fail_after(side->arena, 1);
-        unsigned rounds = 0;
-        while (tcp_timers(side->tcp, time_of(side), 64))
-            if (++rounds > 1000)
-                fault(duel, "timers never come to rest");
-        while (tcp_output(side->tcp, time_of(side), 32))
-            if (++rounds > 10000)
-                fault(duel, "output never comes to rest");
+        const char *wrong = check_settle(side->tcp, time_of(side));
+        if (wrong)
+            fault(duel, wrong);
         arena_fail_after(side->arena, 0);
     }
 }
@@ -384,20 +366,6 @@ static uint64_t next_event(const struct duel *duel) {
     }
     return next;
 }
-
-static uint64_t in_use(const struct side *side) {
-    const struct tcp *tcp = side->tcp;
-    uint64_t used = tcp->conns.used + tcp->extensions.used + tcp->records.used + tcp->flow.entries +
-                    tcp->fast.linked + tcp->slow.linked + tcp->sent_memory.bytes;
-    for (unsigned i = 0; i < POOL_CLASSES; i++)
-        used += side->pool.classes[i].used;
-    return used;
-}
-
-static struct {
-    uint64_t time;
-    uint64_t counters[COUNTERS];
-} total;
 
 static void tell_side(const struct side *side) {
     printf("  side %u: %lu of %lu acknowledged, %lu of %lu received, closed %d, why %d\n",
@@ -419,7 +387,7 @@ static void check_end(struct duel *duel) {
             fault(duel, "bytes are missing");
         if (side->why != TCP_CLOSED_ORDERLY && !short_of_memory)
             fault(duel, "not closed in order");
-        if (in_use(side))
+        if (check_in_use(side->tcp, &side->pool))
             fault(duel, "memory is still in use");
     }
 }
@@ -452,15 +420,17 @@ static const char *run(uint64_t seed, bool tell) {
     }
     check_end(duel);
     const char *what = duel->fault;
-    total.time += duel->now - start;
+    struct counters counters = duel->sides[0].counters;
     for (unsigned i = 0; i < COUNTERS; i++)
-        total.counters[i] += duel->sides[0].counters.value[i] + duel->sides[1].counters.value[i];
+        counters.value[i] += duel->sides[1].counters.value[i];
+    seeds_add(duel->now - start, &counters);
     if (tell) {
         printf("seed %lu: %s; delay %u, jitter %u, loss %u, took %.1f s, %lu turns\n",
                (unsigned long)seed, what ? what : "good", duel->pipe.delay, duel->pipe.jitter,
                duel->pipe.loss, (double)(duel->now - start) / 1e6, (unsigned long)turns);
         tell_side(&duel->sides[0]);
         tell_side(&duel->sides[1]);
+        seeds_print_counters(&counters);
     }
     pipe_clear(&duel->pipe);
     for (unsigned i = 0; i < 2; i++) {
@@ -473,33 +443,12 @@ static const char *run(uint64_t seed, bool tell) {
 }
 
 static void streams_pass_between_two_of_ours(void **state) {
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const char *what = run(seed, false);
-        if (what) {
-            run(seed, true);
-            fail_msg("seed %lu: %s", (unsigned long)seed, what);
-        }
-    }
+    seeds_pass(run, SEEDS);
 }
 
 int main(int argc, char **argv) {
-    if (argc == 3) {
-        uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10);
-        unsigned failed = 0;
-        for (uint64_t seed = first; seed < first + count; seed++) {
-            const char *what = run(seed, count == 1);
-            failed += what != NULL;
-            if (what && count > 1)
-                run(seed, true);
-        }
-        printf("%lu duels, %u failed, %.1f virtual hours\n", (unsigned long)count, failed,
-               (double)total.time / (double)HOUR);
-        for (unsigned i = 0; i < COUNTERS; i++)
-            if (total.counters[i])
-                printf("  %s %lu\n", counter_descriptions[i].name,
-                       (unsigned long)total.counters[i]);
-        return failed != 0;
-    }
+    if (argc == 3)
+        return seeds_main(argv, run, "duels");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_pass_between_two_of_ours),
     };

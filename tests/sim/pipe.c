@@ -20,6 +20,24 @@ bool sim_chance(struct sim_random *random, uint32_t per_mille) {
     return sim_between(random, 0, 999) < per_mille;
 }
 
+void pipe_trouble(struct pipe *pipe, uint64_t now, uint32_t stalls) {
+    struct sim_random *random = pipe->random;
+    pipe->duplicate = sim_chance(random, 300) ? 50 : 0;
+    pipe->reorder = sim_chance(random, 400) ? 100 : 0;
+    if (sim_chance(random, 200)) {
+        pipe->blackout_from = now + sim_between(random, 0, 10000000);
+        pipe->blackout_to = pipe->blackout_from + sim_between(random, 1, 30000000);
+    }
+    if (sim_chance(random, stalls)) {
+        pipe->stall_from = now + sim_between(random, 0, 10000000);
+        pipe->stall_to = pipe->stall_from + sim_between(random, 1, 30000000);
+    }
+    if (sim_chance(random, 300)) {
+        pipe->rate = sim_between(random, 3000, 1000000);
+        pipe->queue = sim_between(random, 3000, 100000);
+    }
+}
+
 static bool before(const struct pipe_frame *a, const struct pipe_frame *b) {
     return a->due != b->due ? a->due < b->due : a->order < b->order;
 }

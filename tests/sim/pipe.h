@@ -45,6 +45,10 @@ struct pipe {
     struct pipe_frame *heap[PIPE_FRAMES_MAX];
 };
 
+/* Draws what may befall frames besides delay and loss: copies, another order, a blackout, a stall
+ * (on `stalls` per mille of the paths), a bottleneck. */
+void pipe_trouble(struct pipe *pipe, uint64_t now, uint32_t stalls);
+
 void pipe_send(struct pipe *pipe, enum pipe_end to, uint32_t client, const uint8_t *bytes,
                uint32_t len, uint64_t now);
 /* When the next frame arrives, or UINT64_MAX. */

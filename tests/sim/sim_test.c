@@ -26,16 +26,14 @@
 #include "dataplane/tcp/stack.h"
 #include "tests/sim/check.h"
 #include "tests/sim/client.h"
+#include "tests/sim/seeds.h"
 #include "tests/sim/stream.h"
 
 enum {
     CLIENTS_MAX = 4,
     MEMORY = 8 << 20,
-    FRAME_MAX = 1600,
     SEEDS = 200,
 };
-
-static const uint64_t HOUR = UINT64_C(3600) * 1000000;
 
 struct session { /* the application's part */
     uint32_t client;
@@ -61,7 +59,7 @@ struct sim {
     struct pool pool;
     struct counters counters;
     struct tcp *tcp;
-    uint8_t frame[FRAME_MAX];
+    uint8_t frame[PIPE_FRAME_MAX];
     const char *fault;
 };
 
@@ -76,7 +74,7 @@ static uint8_t *link_frame(void *link, size_t len, void **frame) {
     struct sim *sim = link;
     if (sim_chance(&sim->random, sim->frame_shortage))
         return NULL;
-    if (len > FRAME_MAX)
+    if (len > PIPE_FRAME_MAX)
         fault(sim, "a segment is larger than the MSS allows");
     *frame = sim->frame;
     return sim->frame;
@@ -206,20 +204,7 @@ static void plan_path(struct sim *sim) {
                                             : sim_between(random, 40000, 700000);
     pipe->jitter = sim_chance(random, 500) ? sim_between(random, 0, pipe->delay) : 0;
     pipe->loss = losses[sim_between(random, 0, 6)];
-    pipe->duplicate = sim_chance(random, 300) ? 50 : 0;
-    pipe->reorder = sim_chance(random, 400) ? 100 : 0;
-    if (sim_chance(random, 200)) {
-        pipe->blackout_from = sim->now + sim_between(random, 0, 10000000);
-        pipe->blackout_to = pipe->blackout_from + sim_between(random, 1, 30000000);
-    }
-    if (sim_chance(random, 200)) {
-        pipe->stall_from = sim->now + sim_between(random, 0, 10000000);
-        pipe->stall_to = pipe->stall_from + sim_between(random, 1, 30000000);
-    }
-    if (sim_chance(random, 300)) {
-        pipe->rate = sim_between(random, 3000, 1000000);
-        pipe->queue = sim_between(random, 3000, 100000);
-    }
+    pipe_trouble(pipe, sim->now, 200);
     sim->slow_reader = sim_chance(random, 400) ? sim_between(random, 1, 700) : 0;
     sim->frame_shortage = sim_chance(random, 200) ? sim_between(random, 1, 300) : 0;
     sim->memory_shortage = sim_chance(random, 200) ? sim_between(random, 1, 200) : 0;
@@ -304,15 +289,6 @@ static void start(struct sim *sim, uint64_t seed) {
     }
 }
 
-static uint64_t in_use(struct sim *sim) {
-    const struct tcp *tcp = sim->tcp;
-    uint64_t used = tcp->conns.used + tcp->extensions.used + tcp->addresses.used +
-                    tcp->records.used + tcp->flow.entries + tcp->fast.linked + tcp->slow.linked;
-    for (unsigned i = 0; i < POOL_CLASSES; i++)
-        used += sim->pool.classes[i].used;
-    return used;
-}
-
 static void finish(struct sim *sim) {
     pipe_clear(&sim->pipe);
     tcp_destroy(sim->tcp);
@@ -356,13 +332,9 @@ static void turn(struct sim *sim) {
         }
         client_run(&sim->clients[i], sim->now);
     }
-    unsigned rounds = 0;
-    while (tcp_timers(sim->tcp, sim->now, 64))
-        if (++rounds > 1000)
-            fault(sim, "timers never come to rest");
-    while (tcp_output(sim->tcp, sim->now, 32))
-        if (++rounds > 10000)
-            fault(sim, "output never comes to rest");
+    const char *wrong = check_settle(sim->tcp, sim->now);
+    if (wrong)
+        fault(sim, wrong);
     arena_fail_after(sim->arena, 0);
 }
 
@@ -395,12 +367,6 @@ static bool all_done(const struct sim *sim) {
             return false;
     return true;
 }
-
-/* Over all the worlds of a run from the command line. */
-static struct {
-    uint64_t time;
-    uint64_t counters[COUNTERS];
-} total;
 
 /* NULL, or what went wrong. */
 static const char *run(uint64_t seed, bool tell) {
@@ -440,12 +406,10 @@ static const char *run(uint64_t seed, bool tell) {
         uint64_t next = next_event(sim);
         sim->now = next > sim->now ? (next < left ? next : left) : sim->now + 10;
     }
-    if (!sim->fault && in_use(sim) != 0)
+    if (!sim->fault && check_in_use(sim->tcp, &sim->pool) != 0)
         fault(sim, "memory is still in use");
     const char *what = sim->fault;
-    total.time += took;
-    for (unsigned i = 0; i < COUNTERS; i++)
-        total.counters[i] += sim->counters.value[i];
+    seeds_add(took, &sim->counters);
     if (tell) {
         printf("seed %lu: %s; %u clients, delay %u, jitter %u, loss %u, took %.1f s, %lu turns\n",
                (unsigned long)seed, what ? what : "good", sim->clients_count, sim->pipe.delay,
@@ -466,10 +430,7 @@ static const char *run(uint64_t seed, bool tell) {
                        sim->conns[i]->congestion.cwnd, sim->conns[i]->rcv_nxt - sim->conns[i]->irs,
                        sim->conns[i]->rcv_wnd, sim->conns[i]->flags);
         }
-        for (unsigned i = 0; i < COUNTERS; i++)
-            if (sim->counters.value[i])
-                printf("  %s %lu\n", counter_descriptions[i].name,
-                       (unsigned long)sim->counters.value[i]);
+        seeds_print_counters(&sim->counters);
     }
     finish(sim);
     free(sim);
@@ -477,13 +438,7 @@ static const char *run(uint64_t seed, bool tell) {
 }
 
 static void streams_arrive_over_any_path(void **state) {
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-        const char *what = run(seed, false);
-        if (what) {
-            run(seed, true);
-            fail_msg("seed %lu: %s", (unsigned long)seed, what);
-        }
-    }
+    seeds_pass(run, SEEDS);
 }
 
 static void seeds_that_once_failed_pass(void **state) {
@@ -504,25 +459,8 @@ static void a_world_is_the_same_for_the_same_seed(void **state) {
 }
 
 int main(int argc, char **argv) {
-    if (argc == 3) {
-        uint64_t first = strtoull(argv[1], NULL, 10), count = strtoull(argv[2], NULL, 10);
-        unsigned failed = 0;
-        for (uint64_t seed = first; seed < first + count; seed++) {
-            const char *what = run(seed, count == 1);
-            failed += what != NULL;
-            if (what && count > 1)
-                run(seed, true);
-        }
-        if (count > 1) {
-            printf("%lu worlds, %u failed, %.1f virtual hours\n", (unsigned long)count, failed,
-                   (double)total.time / (double)HOUR);
-            for (unsigned i = 0; i < COUNTERS; i++)
-                if (total.counters[i])
-                    printf("  %s %lu\n", counter_descriptions[i].name,
-                           (unsigned long)total.counters[i]);
-        }
-        return failed != 0;
-    }
+    if (argc == 3)
+        return seeds_main(argv, run, "worlds");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(streams_arrive_over_any_path),
         cmocka_unit_test(seeds_that_once_failed_pass),
