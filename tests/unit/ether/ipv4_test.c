@@ -306,7 +306,7 @@ static void without_buffers_nothing_is_sent_and_all_of_it_counted(void **state) 
     struct bytes frame;
     unsigned taken = 0;
     void *none;
-    while (taken < 4096 && (all[taken] = rte_pktmbuf_alloc(world->mempool)) != NULL)
+    while (taken < 4096 && (all[taken] = rte_pktmbuf_alloc(mempool)) != NULL)
         taken++;
     const struct tcp_link *link = ether_tcp_link(world->ether);
     assert_null(link->frame(link->link, 20, &none));

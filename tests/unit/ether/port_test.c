@@ -74,14 +74,14 @@ static void what_a_port_cannot_have_is_refused_with_a_sentence(void **state) {
     char error[256];
     config.device = "another";
     config.mac = "03:00:00:00:00:01";
-    assert_int_equal(port_open(&port, &config, 1, 1, world->mempool, error, sizeof error), -1);
+    assert_int_equal(port_open(&port, &config, 1, 1, mempool, error, sizeof error), -1);
     assert_non_null(strstr(error, "port another: mac: `03:00:00:00:00:01` is no MAC address"));
     config.mac = NULL;
     config.mtu = 9000;
-    assert_int_equal(port_open(&port, &config, 1, 1, world->mempool, error, sizeof error), -1);
+    assert_int_equal(port_open(&port, &config, 1, 1, mempool, error, sizeof error), -1);
     assert_non_null(strstr(error, "port another: mtu: 9000 is outside of"));
     config.mtu = 1500;
-    assert_int_equal(port_open(&port, &config, 1, 2, world->mempool, error, sizeof error), 0);
+    assert_int_equal(port_open(&port, &config, 1, 2, mempool, error, sizeof error), 0);
     assert_int_equal(port.mac[0], 2); /* made from the name */
     port_close(&port);
     assert_null(rte_ring_lookup("another_rx0"));
@@ -96,10 +96,8 @@ static void buffer_is_where_devices_look(struct rte_mempool *pool, void *wrong, 
 
 /* These tests run without hugepages: a device sees virtual addresses. */
 static void devices_find_each_packet_buffer_and_none_is_padded_to_a_page(void **state) {
-    struct world *world = *state;
     unsigned wrong = 0;
-    assert_int_equal(rte_mempool_obj_iter(world->mempool, buffer_is_where_devices_look, &wrong),
-                     4095);
+    assert_int_equal(rte_mempool_obj_iter(mempool, buffer_is_where_devices_look, &wrong), 4095);
     assert_int_equal(wrong, 0);
     const struct rte_memzone *memory = rte_memzone_lookup("frames_memory");
     assert_non_null(memory);
@@ -254,8 +252,8 @@ static void a_worker_without_a_queue_sends_through_the_owner_of_one(void **state
     world->ether = NULL;
     port_close(&world->port);
     world->config.queues = 2;
-    assert_int_equal(
-        port_open(&world->port, &world->config, 0, 4, world->mempool, error, sizeof error), 0);
+    assert_int_equal(port_open(&world->port, &world->config, 0, 4, mempool, error, sizeof error),
+                     0);
     assert_int_equal(world->port.queues, 2);
     world_reopen_ether(world, 1, 4);
     struct ether *owner = world->ether;
@@ -285,8 +283,8 @@ static void workers_share_a_queue_that_is_full(void **state) {
     world->ether = NULL;
     port_close(&world->port);
     world->config.queues = 2;
-    assert_int_equal(
-        port_open(&world->port, &world->config, 0, 4, world->mempool, error, sizeof error), 0);
+    assert_int_equal(port_open(&world->port, &world->config, 0, 4, mempool, error, sizeof error),
+                     0);
     world_reopen_ether(world, 3, 4);
     struct ether *other = world->ether;
     world->ether = NULL;

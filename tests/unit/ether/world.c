@@ -9,8 +9,6 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/siphash.h"
-#include "drivers/eal.h"
-#include "drivers/packet_pool.h"
 
 const uint8_t our_mac[6] = {2, 0, 0, 0, 0, 2}, peer_mac[6] = {2, 0, 0, 0, 0, 1},
               broadcast_mac[6] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
@@ -20,28 +18,9 @@ const uint8_t our_link_local[16] = {0xfe, 0x80, [11] = 0xff, [12] = 0xfe, [15] =
 const uint8_t our_solicited_node[16] = {0xff, 2, [11] = 1, 0xff, 0, 0, 2};
 const uint8_t test_flow_key[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
-static struct rte_mempool *mempool;
-
 /* In place of tcp/: what a keyed hash of a tuple is does not matter here. */
 uint64_t tcp_tuple_hash(const struct tcp_tuple *tuple, const uint8_t key[16]) {
     return siphash(key, tuple, sizeof *tuple);
-}
-
-int eal_open(void **state) {
-    const struct config config = {.workers = {.count = 1, .packet_memory_mib = 64}};
-    char error[512];
-    if (eal_start(&config, error, sizeof error) < 0) {
-        fprintf(stderr, "%s\n%s", error, eal_log());
-        return -1;
-    }
-    mempool = packet_pool_create(4095);
-    return mempool == NULL ? -1 : 0;
-}
-
-int eal_close(void **state) {
-    rte_mempool_free(mempool);
-    eal_stop();
-    return 0;
 }
 
 void world_reopen_ether(struct world *world, unsigned self, unsigned workers) {
@@ -62,7 +41,6 @@ static int world_make(void **state, unsigned self, unsigned workers, uint16_t vl
     struct world *world = aligned_alloc(64, (sizeof *world + 63) / 64 * 64);
     assert_non_null(world);
     memset(world, 0, sizeof *world);
-    world->mempool = mempool;
     world->config = (struct config_port){.kind = PORT_RING,
                                          .device = "unit",
                                          .address = "10.88.0.2/24",
@@ -100,8 +78,7 @@ int world_close(void **state) {
     ether_destroy(world->ether);
     port_close(&world->port);
     free(world);
-    assert_int_equal(rte_mempool_in_use_count(mempool), 0);
-    return 0;
+    return buffers_are_back(state);
 }
 
 uint64_t counted(const struct world *world, enum counter counter) {

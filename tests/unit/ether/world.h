@@ -9,30 +9,19 @@
 #ifndef LINEMQ_TESTS_ETHER_WORLD_H
 #define LINEMQ_TESTS_ETHER_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
 #include "dataplane/ether/state.h"
+#include "tests/unit/ether/eal.h"
 
 extern const uint8_t our_mac[6], peer_mac[6], broadcast_mac[6];
 extern const uint8_t our_ipv4[4], peer_ipv4[4];
 extern const uint8_t our_ipv6[16], peer_ipv6[16], our_link_local[16], our_solicited_node[16];
 extern const uint8_t test_flow_key[16];
 
-/* cmocka group set-up and tear-down. */
-int eal_open(void **state);
-int eal_close(void **state);
-
 struct world {
     struct config_port config;
     struct port port;
     struct counters counters;
     struct ether *ether;
-    struct rte_mempool *mempool;
     struct ether_batch batch; /* of the last input */
     uint64_t now;             /* microseconds; stands still unless the test moves it */
 };

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "tests/unit/worker/eal.h"
+#include "tests/unit/ether/eal.h"
 
 static struct handover *handover;
 static struct counters counters;
@@ -29,6 +29,21 @@ static int close_handover(void **state) {
     handover_destroy(handover);
     handover = NULL;
     return buffers_are_back(state);
+}
+
+/* A frame that holds a number, and the number of one, which is freed. */
+static struct rte_mbuf *numbered_frame(uint32_t number) {
+    struct rte_mbuf *frame = rte_pktmbuf_alloc(mempool);
+    assert_non_null(frame);
+    *(uint32_t *)(void *)rte_pktmbuf_append(frame, sizeof number) = number;
+    return frame;
+}
+
+static uint32_t frame_number(struct rte_mbuf *frame) {
+    assert_int_equal(frame->pkt_len, sizeof(uint32_t));
+    uint32_t number = *rte_pktmbuf_mtod(frame, const uint32_t *);
+    rte_pktmbuf_free(frame);
+    return number;
 }
 
 /* `n` frames with numbers from `first` on. */

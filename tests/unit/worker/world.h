@@ -8,8 +8,8 @@
 #define LINEMQ_TESTS_WORKER_WORLD_H
 
 #include "dataplane/worker/worker_internal.h"
+#include "tests/unit/ether/eal.h"
 #include "tests/unit/mail/desk.h"
-#include "tests/unit/worker/eal.h"
 
 enum { WORKERS_MAX = 2, CLIENTS_MAX = 16, MAILS_MAX = 64, RX_SLOTS = 128 };
 

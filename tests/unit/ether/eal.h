@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* EAL, started once in a process, and its packet buffers. */
-#ifndef LINEMQ_TESTS_WORKER_EAL_H
-#define LINEMQ_TESTS_WORKER_EAL_H
+#ifndef LINEMQ_TESTS_ETHER_EAL_H
+#define LINEMQ_TESTS_ETHER_EAL_H
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,9 +19,5 @@ int eal_close(void **state);
 
 /* cmocka test tear-down: every buffer has come back. */
 int buffers_are_back(void **state);
-
-/* A frame that holds a number, and the number of one, which is freed. */
-struct rte_mbuf *numbered_frame(uint32_t number);
-uint32_t frame_number(struct rte_mbuf *frame);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/unit/worker/eal.h"
+#include "tests/unit/ether/eal.h"
 
 #include <stdio.h>
 
 #include "drivers/eal.h"
+#include "drivers/packet_pool.h"
 
 struct rte_mempool *mempool;
 
@@ -14,8 +15,7 @@ int eal_open(void **state) {
         fprintf(stderr, "%s\n%s", error, eal_log());
         return -1;
     }
-    mempool =
-        rte_pktmbuf_pool_create("frames", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+    mempool = packet_pool_create(4095);
     return mempool == NULL ? -1 : 0;
 }
 
@@ -28,18 +28,4 @@ int eal_close(void **state) {
 int buffers_are_back(void **state) {
     assert_int_equal(rte_mempool_in_use_count(mempool), 0);
     return 0;
-}
-
-struct rte_mbuf *numbered_frame(uint32_t number) {
-    struct rte_mbuf *frame = rte_pktmbuf_alloc(mempool);
-    assert_non_null(frame);
-    *(uint32_t *)(void *)rte_pktmbuf_append(frame, sizeof number) = number;
-    return frame;
-}
-
-uint32_t frame_number(struct rte_mbuf *frame) {
-    assert_int_equal(frame->pkt_len, sizeof(uint32_t));
-    uint32_t number = *rte_pktmbuf_mtod(frame, const uint32_t *);
-    rte_pktmbuf_free(frame);
-    return number;
 }
