@@ -237,6 +237,17 @@ static void time_in_which_the_worker_did_not_run_does_not_count(void **state) {
     }
 }
 
+/* Four workers share two queues; who opens ether next says which worker he is. */
+static void reopen_with_two_queues(struct world *world) {
+    char error[256];
+    ether_destroy(world->ether);
+    world->ether = NULL;
+    port_close(&world->port);
+    world->config.queues = 2;
+    assert_int_equal(port_open(&world->port, &world->config, 0, 4, mempool, error, sizeof error),
+                     0);
+}
+
 static unsigned woken, woken_worker;
 
 static void wake(void *argument, unsigned worker) {
@@ -247,13 +258,7 @@ static void wake(void *argument, unsigned worker) {
 static void a_worker_without_a_queue_sends_through_the_owner_of_one(void **state) {
     struct world *world = *state;
     struct bytes frame;
-    char error[256];
-    ether_destroy(world->ether);
-    world->ether = NULL;
-    port_close(&world->port);
-    world->config.queues = 2;
-    assert_int_equal(port_open(&world->port, &world->config, 0, 4, mempool, error, sizeof error),
-                     0);
+    reopen_with_two_queues(world);
     assert_int_equal(world->port.queues, 2);
     world_reopen_ether(world, 1, 4);
     struct ether *owner = world->ether;
@@ -277,14 +282,8 @@ static void a_worker_without_a_queue_sends_through_the_owner_of_one(void **state
 static void workers_share_a_queue_that_is_full(void **state) {
     struct world *world = *state;
     struct bytes frame;
-    char error[256];
     unsigned ours = 0, theirs = 0;
-    ether_destroy(world->ether);
-    world->ether = NULL;
-    port_close(&world->port);
-    world->config.queues = 2;
-    assert_int_equal(port_open(&world->port, &world->config, 0, 4, mempool, error, sizeof error),
-                     0);
+    reopen_with_two_queues(world);
     world_reopen_ether(world, 3, 4);
     struct ether *other = world->ether;
     world->ether = NULL;
