@@ -1,81 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The real ctl against the real admin thread, whose shards and workers are played. */
+/* What commands answer and do: the real ctl against the real admin thread, whose shards and workers
+ * are played. */
 #include "tests/unit/admin/test.h"
 
-#include <fcntl.h>
-#include <pty.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "control/log/log.h"
-#include "tests/unit/admin/world.h"
-
-static char *out, *err; /* of the last ctl */
-
-static char *slurp(int fd) {
-    size_t used = 0, size = 65536;
-    char *text = malloc(size);
-    lseek(fd, 0, SEEK_SET);
-    for (ssize_t n; (n = read(fd, text + used, size - used - 1)) > 0;) {
-        used += (size_t)n;
-        if (used + 1 == size)
-            text = realloc(text, size *= 2);
-    }
-    text[used] = 0;
-    close(fd);
-    return text;
-}
-
-/* Runs `ctl WORDS...` (split at blanks) with `input`; returns its exit code. */
-static int ctl_input(const char *socket, const char *line, const char *input) {
-    char text[512], *words[32] = {(char *)(uintptr_t)CTL_PATH};
-    unsigned count = 1;
-    snprintf(text, sizeof text, "%s", line);
-    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
-        words[count++] = word;
-    free(out);
-    free(err);
-    int in_fd = memfd_create("in", 0), out_fd = memfd_create("out", 0),
-        err_fd = memfd_create("err", 0);
-    if (write(in_fd, input, strlen(input)) < 0)
-        abort();
-    lseek(in_fd, 0, SEEK_SET);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(in_fd, 0);
-        dup2(out_fd, 1);
-        dup2(err_fd, 2);
-        setenv("LINEMQ_SOCKET", socket, 1);
-        execv(CTL_PATH, words);
-        _exit(127);
-    }
-    int status;
-    waitpid(pid, &status, 0);
-    close(in_fd);
-    out = slurp(out_fd);
-    err = slurp(err_fd);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int ctl(struct world *world, const char *line) {
-    return ctl_input(world->socket, line, "");
-}
-
-static int set_up(void **state) {
-    *state = world_running();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    world_destroy(*state);
-    free(out);
-    free(err);
-    out = err = NULL;
-    return 0;
-}
+#include "tests/unit/admin/ctl.h"
 
 /* --- every command --------------------------------------------------------------------------- */
 
@@ -187,48 +118,7 @@ static void a_long_client_identifier_does_not_widen_the_table(void **state) {
     world_destroy(world);
 }
 
-/* --- exit codes ------------------------------------------------------------------------------ */
-
-static void exit_codes_are_fixed(void **state) {
-    struct world *world = *state;
-    assert_int_equal(ctl(world, "status"), 0);
-    assert_int_equal(ctl(world, "help"), 0);
-    assert_int_equal(ctl(world, "client --help"), 0);
-    assert_int_equal(ctl(world, "--version"), 0);
-    assert_int_equal(ctl(world, "config check /nonexistent.yaml"), 1);
-    assert_int_equal(ctl(world, "publish a --file /nonexistent"), 1);
-    assert_int_equal(ctl(world, ""), 2);
-    assert_int_equal(ctl(world, "nonsense"), 2);
-    assert_int_equal(ctl(world, "--socket /nonexistent/socket"), 2); /* no terminal, no prompt */
-    assert_contains(err, "no command given");
-    assert_int_equal(ctl(world, "--json"), 2);
-    assert_contains(err, "no command given");
-    assert_int_equal(ctl(world, "client nonsense"), 2);
-    assert_int_equal(ctl(world, "publish a"), 2);
-    assert_int_equal(ctl(world, "publish a/# --message x"), 2);
-    assert_int_equal(ctl(world, "topic match a/+"), 2);
-    assert_int_equal(ctl(world, "status --socket /nonexistent/socket"), 3);
-    assert_int_equal(ctl(world, "version --socket /nonexistent/socket"), 3);
-    assert_contains(out, "ctl     ");
-    assert_int_equal(ctl(world, "client show nobody"), 4);
-    assert_contains(err, "there is no client 'nobody'");
-    assert_int_equal(ctl(world, "client kick nobody"), 4);
-    assert_int_equal(ctl(world, "client kick carol"), 4); /* offline */
-    assert_int_equal(ctl(world, "sub list --client nobody"), 4);
-}
-
-static void a_result_that_can_not_be_written_is_a_failure(void **state) {
-    static const char *const cases[] = {"help", "version", "status", "drops --all --json"};
-    struct world *world = *state;
-    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char command[512];
-        snprintf(command, sizeof command, "%s --socket %s %s >/dev/full 2>&1", CTL_PATH,
-                 world->socket, cases[i]);
-        int status = system(command);
-        assert_true(WIFEXITED(status));
-        assert_int_equal(WEXITSTATUS(status), 1);
-    }
-}
+/* --- limits ---------------------------------------------------------------------------------- */
 
 static void topics_are_measured_alike_by_every_command(void **state) {
     struct world *world = *state;
@@ -436,6 +326,16 @@ static void drops_leaves_out_zeros_unless_told(void **state) {
     json_decref(list);
 }
 
+static void memory_by_client_is_not_told_of_a_few(void **state) {
+    assert_int_equal(ctl(*state, "memory show --json"), 0);
+    json_t *row = json_loads(out, 0, NULL);
+    json_t *process = json_object_get(row, "process");
+    assert_true(json_is_null(json_object_get(process, "resident_per_client")));
+    json_decref(row);
+    assert_int_equal(ctl(*state, "memory show"), 0);
+    assert_contains(out, "Resident per client  -");
+}
+
 static void a_configuration_is_checked_without_a_broker(void **state) {
     struct world *world = *state;
     char path[128], line[256];
@@ -458,234 +358,6 @@ static void a_configuration_is_checked_without_a_broker(void **state) {
     assert_int_equal(json_array_size(json_object_get(row, "mistakes")), 1);
     json_decref(row);
     unlink(path);
-}
-
-/* --- the program ------------------------------------------------------------------------------ */
-
-/* `ctl LINE --watch 0.1` until `enough` says so; it ends by SIGINT, with exit code 0. */
-static void watch_until(struct world *world, const char *line, bool (*enough)(FILE *in)) {
-    char text[256], *words[16] = {(char *)(uintptr_t) "ctl"};
-    unsigned count = 1;
-    snprintf(text, sizeof text, "-s %s %s --watch 0.1", world->socket, line);
-    for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
-        words[count++] = word;
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        dup2(pipes[1], 1);
-        execv(CTL_PATH, words);
-        _exit(127);
-    }
-    close(pipes[1]);
-    FILE *in = fdopen(pipes[0], "r");
-    if (!enough(in))
-        fail_msg("%s", line);
-    kill(pid, SIGINT);
-    int status;
-    waitpid(pid, &status, 0);
-    fclose(in);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static bool two_documents(FILE *in) {
-    for (unsigned i = 0; i < 2; i++) {
-        json_t *document = json_loadf(in, JSON_DISABLE_EOF_CHECK, NULL);
-        if (document == NULL)
-            return false;
-        json_decref(document);
-    }
-    return true;
-}
-
-/* An empty line stands between two of them, and in some answers. */
-static bool two_texts(FILE *in) {
-    char line[4096], first[4096] = "";
-    unsigned times = 0;
-    while (times < 2 && fgets(line, sizeof line, in) != NULL) {
-        if (first[0] == 0)
-            strcpy(first, line);
-        times += strcmp(line, first) == 0;
-    }
-    return times == 2;
-}
-
-static void watch_asks_again_until_interrupted(void **state) {
-    static const char *const lines[] = {
-        "status",      "version",     "client list",     "client show alice", "sub list",
-        "worker list", "port list",   "topic match a/b", "memory show",       "drops",
-        "counters",    "config show", "log level"};
-    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
-        char line[64];
-        snprintf(line, sizeof line, "%s --json", lines[i]);
-        watch_until(*state, line, two_documents);
-    }
-    watch_until(*state, "status", two_texts);
-    watch_until(*state, "client list", two_texts);
-}
-
-static void what_acts_is_not_watched(void **state) {
-    assert_int_equal(ctl(*state, "help client kick"), 0);
-    assert_null(strstr(out, "--watch"));
-    assert_int_equal(ctl(*state, "help client show"), 0);
-    assert_contains(out, "--watch N");
-    static const char *const lines[] = {"publish a/b --message x --watch 1",
-                                        "client kick alice --watch 1", "log level debug --watch 1"};
-    for (unsigned i = 0; i < sizeof lines / sizeof *lines; i++) {
-        assert_int_equal(ctl(*state, lines[i]), 2);
-        assert_contains(err, "--watch is for commands that show something");
-    }
-    assert_int_equal(ctl(*state, "log level"), 0);
-    assert_contains(out, "info");
-    assert_int_equal(ctl(*state, "client show alice"), 0);
-    assert_contains(out, "connected");
-}
-
-static void sentences_are_whole_in_a_pipe(void **state) {
-    static const char *const lines[] = {"counters", "drops --all"};
-    for (unsigned i = 0; i < 2; i++) {
-        unsigned rows = 0;
-        assert_int_equal(ctl(*state, lines[i]), 0);
-        for (char *line = strtok(out, "\n"); line != NULL; line = strtok(NULL, "\n"), rows++)
-            if (rows > 0 && line[strlen(line) - 1] != '.')
-                fail_msg("%s", line);
-            else if (strstr(line, "...") != NULL)
-                fail_msg("%s", line);
-        assert_true(rows > 10);
-    }
-}
-
-static void memory_by_client_is_not_told_of_a_few(void **state) {
-    assert_int_equal(ctl(*state, "memory show --json"), 0);
-    json_t *row = json_loads(out, 0, NULL);
-    json_t *process = json_object_get(row, "process");
-    assert_true(json_is_null(json_object_get(process, "resident_per_client")));
-    json_decref(row);
-    assert_int_equal(ctl(*state, "memory show"), 0);
-    assert_contains(out, "Resident per client  -");
-}
-
-/* Reads from a terminal until `text` has been seen; what comes after it is kept in `seen`. */
-static bool terminal_shows(int fd, char seen[8192], const char *text) {
-    size_t used = strlen(seen);
-    char *at;
-    while ((at = strstr(seen, text)) == NULL && used + 1 < 8192) {
-        ssize_t n = read(fd, seen + used, 8192 - used - 1);
-        if (n <= 0)
-            return false;
-        used += (size_t)n;
-        seen[used] = 0;
-    }
-    if (at != NULL)
-        memmove(seen, at + strlen(text), strlen(at + strlen(text)) + 1);
-    return at != NULL;
-}
-
-static void terminal_type(int fd, const char *text) {
-    if (write(fd, text, strlen(text)) < 0)
-        abort();
-}
-
-static void the_prompt_completes_and_runs_commands(void **state) {
-    struct world *world = *state;
-    char seen[8192] = "";
-    int fd;
-    pid_t pid = forkpty(&fd, NULL, NULL, NULL);
-    if (pid == 0) {
-        setenv("LINEMQ_SOCKET", world->socket, 1);
-        setenv("TERM", "dumb", 1);
-        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* libedit keeps some to the end */
-        execl(CTL_PATH, "ctl", NULL);
-        _exit(127);
-    }
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "vers\t\r");
-    assert_true(terminal_shows(fd, seen, "broker  0.1.0"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "client show \"carol\"\r");
-    assert_true(terminal_shows(fd, seen, "offline"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "client show \"carol\r");
-    assert_true(terminal_shows(fd, seen, "not closed"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "version\r");
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "exit\r");
-    int status;
-    waitpid(pid, &status, 0);
-    close(fd);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-static void the_prompt_keeps_to_the_socket_it_was_given(void **state) {
-    struct world *world = *state;
-    char seen[8192] = "";
-    int fd;
-    pid_t pid = forkpty(&fd, NULL, NULL, NULL);
-    if (pid == 0) {
-        setenv("LINEMQ_SOCKET", "/nonexistent/socket", 1);
-        setenv("TERM", "dumb", 1);
-        setenv("ASAN_OPTIONS", "detect_leaks=0", 1); /* libedit keeps some to the end */
-        execl(CTL_PATH, "ctl", "--socket", world->socket, NULL);
-        _exit(127);
-    }
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "version\r");
-    assert_true(terminal_shows(fd, seen, "broker  0.1.0"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "--json\r");
-    assert_true(terminal_shows(fd, seen, "no command given"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "--socket /tmp/x\r");
-    assert_true(terminal_shows(fd, seen, "no command given"));
-    assert_true(terminal_shows(fd, seen, "linemq> "));
-    terminal_type(fd, "version\r");
-    assert_true(terminal_shows(fd, seen, "broker  0.1.0"));
-    terminal_type(fd, "exit\r");
-    int status;
-    waitpid(pid, &status, 0);
-    close(fd);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-/* What ctl makes of something else on the socket. */
-static void a_broken_broker_is_named(void **state) {
-    static const struct {
-        const char *answer, *error;
-        int exit;
-    } cases[] = {
-        {"", "hung up before the answer was complete", 3},
-        {"{\"rows\":[{\"client\":\"a\"}]}\n", "hung up before the answer was complete", 3},
-        {"HTTP/1.1 400 Bad Request\r\n", "does not speak LineMQ's protocol", 3},
-        {"{}\n", "does not speak LineMQ's protocol", 3},
-        {"{\"version\":1,\"exit\":4,\"error\":\"gone\"}\n", "gone", 4},
-        {"{\"version\":1,\"exit\":1}\n", "the broker said no more", 1},
-    };
-    struct world *world = *state;
-    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char path[108], error[256];
-        struct admin_socket taken;
-        snprintf(path, sizeof path, "%s/broken.sock", world->directory);
-        assert_true(admin_socket_take(&taken, path, NULL, error, sizeof error));
-        pid_t pid = fork();
-        if (pid == 0) {
-            char request[1024];
-            fcntl(taken.fd, F_SETFL, 0);
-            int fd = accept(taken.fd, NULL, NULL);
-            if (read(fd, request, sizeof request) < 0 ||
-                write(fd, cases[i].answer, strlen(cases[i].answer)) < 0)
-                _exit(1);
-            _exit(0);
-        }
-        close(taken.fd);
-        assert_int_equal(ctl_input(path, "client list", ""), cases[i].exit);
-        assert_contains(err, cases[i].error);
-        waitpid(pid, NULL, 0);
-        admin_socket_remove(&taken);
-    }
 }
 
 /* --- large lists ----------------------------------------------------------------------------- */
@@ -718,54 +390,31 @@ static void a_hundred_thousand_clients_come_in_pages(void **state) {
     assert_int_equal(json_array_size(list), 60000);
     json_decref(list);
     world_destroy(world);
-    free(out);
-    free(err);
-    out = err = NULL;
+    ctl_forget();
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(every_command_answers_in_text_and_in_json, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(every_command_of_the_table_has_a_case, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(columns_line_up, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(hostile_client_identifiers_are_shown_escaped, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_result_that_can_not_be_written_is_a_failure, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(topics_are_measured_alike_by_every_command, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(the_prompt_keeps_to_the_socket_it_was_given, set_up,
-                                        tear_down),
+        in_world(every_command_answers_in_text_and_in_json),
+        in_world(every_command_of_the_table_has_a_case),
+        in_world(columns_line_up),
+        in_world(hostile_client_identifiers_are_shown_escaped),
+        in_world(topics_are_measured_alike_by_every_command),
         cmocka_unit_test(a_long_client_identifier_does_not_widen_the_table),
-        cmocka_unit_test_setup_teardown(exit_codes_are_fixed, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_shard_that_is_silent_makes_the_command_fail_in_time,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_worker_that_is_silent_makes_the_command_fail_in_time,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(clients_are_filtered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_client_is_shown_with_its_tcp_connection_in_units, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(traces_of_all_workers_are_printed_the_oldest_first, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(
-            a_connection_is_traced_though_its_worker_does_not_know_its_name, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_kick_reaches_the_shard_of_the_client, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(match_names_clients_of_workers_and_shards, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(subscriptions_of_one_client_come_from_where_its_session_is,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(payloads_arrive_byte_by_byte, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_log_level_is_set, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(drops_leaves_out_zeros_unless_told, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_configuration_is_checked_without_a_broker, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(watch_asks_again_until_interrupted, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_acts_is_not_watched, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(sentences_are_whole_in_a_pipe, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(memory_by_client_is_not_told_of_a_few, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_prompt_completes_and_runs_commands, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_broken_broker_is_named, set_up, tear_down),
+        in_world(a_shard_that_is_silent_makes_the_command_fail_in_time),
+        in_world(a_worker_that_is_silent_makes_the_command_fail_in_time),
+        in_world(clients_are_filtered),
+        in_world(a_client_is_shown_with_its_tcp_connection_in_units),
+        in_world(traces_of_all_workers_are_printed_the_oldest_first),
+        in_world(a_connection_is_traced_though_its_worker_does_not_know_its_name),
+        in_world(a_kick_reaches_the_shard_of_the_client),
+        in_world(match_names_clients_of_workers_and_shards),
+        in_world(subscriptions_of_one_client_come_from_where_its_session_is),
+        in_world(payloads_arrive_byte_by_byte),
+        in_world(the_log_level_is_set),
+        in_world(drops_leaves_out_zeros_unless_told),
+        in_world(a_configuration_is_checked_without_a_broker),
+        in_world(memory_by_client_is_not_told_of_a_few),
         cmocka_unit_test(a_hundred_thousand_clients_come_in_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
