@@ -33,8 +33,7 @@ static int start_sleeping(void **state) {
 static int close_world(void **state) {
     worker_stop(world.worker[0], true);
     assert_int_equal(rte_eal_wait_lcore(lcore), 0);
-    world_close(&world);
-    return buffers_are_back(state);
+    return world_tear_down(&world);
 }
 
 /* Plays the others until something has happened, or for too long. */

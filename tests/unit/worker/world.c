@@ -153,6 +153,17 @@ void world_close(struct world *world) {
     mailboxes_destroy(world->mailboxes);
 }
 
+int world_set_up(struct world *world, const struct world_options *options) {
+    world_open(world, options);
+    world_begin(world);
+    return 0;
+}
+
+int world_tear_down(struct world *world) {
+    world_close(world);
+    return buffers_are_back(NULL);
+}
+
 static void change_route(struct world *world, const struct mail *mail) {
     struct mail answer = {.type = MAIL_ROUTE_CHANGED};
     assert_true(routes_change(world->routes, mail->route_change.kind, mail->route_change.key,

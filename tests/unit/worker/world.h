@@ -57,6 +57,10 @@ struct worker_config world_worker_config(struct world *world, unsigned self, boo
 /* Ends loops that still run, gives everything back, and sees that nothing is missing. */
 void world_close(struct world *world);
 
+/* For cmocka set-up and tear-down: all of that, and the buffers are back. */
+int world_set_up(struct world *world, const struct world_options *options);
+int world_tear_down(struct world *world);
+
 /* A turn of each worker and of the desks; frames that were sent go to the clients. */
 void turn(struct world *world);
 void turns(struct world *world, unsigned n);
