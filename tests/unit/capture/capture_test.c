@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/base/bytes.h"
 #include "dataplane/capture/capture.h"
 #include "dataplane/capture/headers.h"
 
@@ -48,21 +49,16 @@ struct made {
     uint32_t len, headers;
 };
 
-static void put16(uint8_t *at, uint16_t value) {
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
 /* TCP over IPv4, from 10.1.2.3:source to 10.88.0.2:destination, with 12 bytes of options. */
 static struct made tcp4(uint16_t source, uint16_t destination, const char *payload) {
     struct made frame = {.headers = 14 + 20 + 32};
     uint8_t *ip = frame.bytes + 14, *tcp = ip + 20;
-    put16(frame.bytes + 12, 0x0800);
+    store_be16(frame.bytes + 12, 0x0800);
     ip[0] = 0x45;
     ip[9] = 6;
     memcpy(ip + 12, "\x0a\x01\x02\x03\x0a\x58\x00\x02", 8);
-    put16(tcp, source);
-    put16(tcp + 2, destination);
+    store_be16(tcp, source);
+    store_be16(tcp + 2, destination);
     tcp[12] = 8 << 4;
     memcpy(tcp + 32, payload, strlen(payload));
     frame.len = frame.headers + (uint32_t)strlen(payload);
@@ -72,15 +68,15 @@ static struct made tcp4(uint16_t source, uint16_t destination, const char *paylo
 static struct made tcp6(uint16_t source, uint16_t destination, bool hop_by_hop) {
     struct made frame = {0};
     uint8_t *ip = frame.bytes + 14, *tcp = ip + 40 + (hop_by_hop ? 8 : 0);
-    put16(frame.bytes + 12, 0x86dd);
+    store_be16(frame.bytes + 12, 0x86dd);
     ip[6] = hop_by_hop ? 0 : 6;
     ip[40] = 6;
     memcpy(ip + 8, "\xfd\x88\0\0\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
     memcpy(ip + 24, "\xfd\x88\0\0\0\0\0\0\0\0\0\0\0\0\0\x02", 16);
     if (!hop_by_hop)
         memset(tcp, 0, 20);
-    put16(tcp, source);
-    put16(tcp + 2, destination);
+    store_be16(tcp, source);
+    store_be16(tcp + 2, destination);
     tcp[12] = 5 << 4;
     frame.headers = frame.len = (uint32_t)(tcp + 20 - frame.bytes);
     return frame;
@@ -145,11 +141,11 @@ static void without_payload_a_frame_ends_with_its_headers(void **state) {
     receive(&frame, false);
     assert_int_equal(taken(), 34);
     frame.bytes[14 + 9] = 6;
-    put16(frame.bytes + 14 + 6, 185);
+    store_be16(frame.bytes + 14 + 6, 185);
     receive(&frame, false);
     assert_int_equal(taken(), 34);
     /* An ICMP message keeps 64 bytes. */
-    put16(frame.bytes + 14 + 6, 0);
+    store_be16(frame.bytes + 14 + 6, 0);
     frame.bytes[14 + 9] = 1;
     frame.len = 250;
     receive(&frame, false);
@@ -208,8 +204,8 @@ static void addresses_match_by_prefix_on_either_side(void **state) {
 
 static void arp_matches_by_the_addresses_in_it(void **state) {
     struct made frame = {.len = 60};
-    put16(frame.bytes + 12, 0x0806);
-    put16(frame.bytes + 16, 0x0800);
+    store_be16(frame.bytes + 12, 0x0806);
+    store_be16(frame.bytes + 16, 0x0800);
     memcpy(frame.bytes + 28, "\x0a\x01\x02\x03", 4);
     point->filter.family = 4;
     point->filter.prefix = 32;
