@@ -17,103 +17,27 @@
  *  - The SYN-ACK's options look like those of Linux: MSS 1460, window scale 8. PSH is taken off, as
  *    Linux sets it where a burst ends, we where the data ends.
  *
- * IPv4, one connection. A call that has no place here fails with ENOSYS.
+ * IPv4, one connection. The socket calls are in packetdrill_calls.c.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
+#include "tests/packet/packetdrill_shim.h"
+
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/tcp/cookie.h"
 #include "dataplane/tcp/header.h"
-#include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/tuple.h"
-
-/* packetdrill's table of pointers, in its order. */
-enum call {
-    CALL_USERDATA,
-    CALL_FREE,
-    CALL_SOCKET,
-    CALL_BIND,
-    CALL_LISTEN,
-    CALL_ACCEPT,
-    CALL_CONNECT,
-    CALL_READ,
-    CALL_READV,
-    CALL_RECV,
-    CALL_RECVFROM,
-    CALL_RECVMSG,
-    CALL_WRITE,
-    CALL_WRITEV,
-    CALL_SEND,
-    CALL_SENDTO,
-    CALL_SENDMSG,
-    CALL_FCNTL,
-    CALL_IOCTL,
-    CALL_CLOSE,
-    CALL_SHUTDOWN,
-    CALL_GETSOCKOPT,
-    CALL_SETSOCKOPT,
-    CALL_POLL,
-    CALL_NETDEV_SEND,
-    CALL_NETDEV_RECEIVE,
-    CALL_USLEEP,
-    CALL_GETTIMEOFDAY,
-    CALL_EPOLL_CREATE,
-    CALL_EPOLL_CTL,
-    CALL_EPOLL_WAIT,
-    CALL_PIPE,
-    CALL_SPLICE,
-    CALLS
-};
-
-typedef void (*any_call)(void);
-void packetdrill_interface_init(const char *flags, any_call interface[CALLS]);
 
 enum {
     MEMORY = 8 << 20,
-    PACKETS = 1024,
-    PACKET_MAX = 2048,
     IP_HEADER = 20,
-    LINUX_MSS = 1460,
     LINUX_SHIFT = 8,
     SILENCE = 600 * 1000000, /* nothing is sent for so long: nothing will be */
 };
 
-struct packet {
-    uint64_t at;
-    uint32_t len;
-    uint8_t bytes[PACKET_MAX];
-};
-
-static struct shim {
-    uint64_t now;
-    int fd;
-    uint16_t port, maxseg;
-    struct tcp *tcp;
-    struct counters counters;
-    struct pool pool;
-    struct tcp_conn *conn;
-    bool opened, accepted, swallow, fin, reset, shut, shut_read;
-    bool own_timestamps; /* the script has them: none are added */
-    bool offered_shift, offered_sack;
-    uint32_t latest; /* time stamp of the stack */
-    uint32_t first;  /* the number of the byte that opens the connection */
-    uint64_t received, read;
-    struct tcp_tuple tuple;
-    struct packet out[PACKETS];
-    unsigned out_first, out_count;
-} shim;
+struct shim shim = {.now = UINT64_C(1000000000)};
 
 /* --- packets --------------------------------------------------------------------------------- */
 
@@ -303,7 +227,7 @@ static void create(uint16_t mss, const struct tcp_options *offered) {
 
 /* --- time ------------------------------------------------------------------------------------ */
 
-static void settle(void) {
+void shim_settle(void) {
     if (!shim.tcp)
         return;
     while (tcp_timers(shim.tcp, shim.now, 64))
@@ -313,23 +237,23 @@ static void settle(void) {
 }
 
 static void pass(uint64_t until, bool stop) {
-    settle();
+    shim_settle();
     while (shim.now < until && !(stop && shim.out_count)) {
         uint64_t next = shim.tcp ? tcp_next_timer(shim.tcp) : UINT64_MAX;
         if (next <= shim.now)
             next = shim.now + 100;
         shim.now = next < until ? next : until;
-        settle();
+        shim_settle();
     }
 }
 
-static int so_usleep(void *userdata, useconds_t usec) {
+int shim_usleep(void *userdata, useconds_t usec) {
     pass(shim.now + usec, false);
     return 0;
 }
 
 /* packetdrill spins for the last few microseconds before an event. */
-static int so_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz) {
+int shim_gettimeofday(void *userdata, struct timeval *tv, struct timezone *tz) {
     pass(shim.now + 1, false);
     tv->tv_sec = (time_t)(shim.now / 1000000);
     tv->tv_usec = (suseconds_t)(shim.now % 1000000);
@@ -343,7 +267,7 @@ static void input(uint8_t *bytes, size_t len) {
         .tuple = shim.tuple, .header = bytes, .len = (uint32_t)len, .hop = 1};
     segment.hash = tcp_tuple_hash(&shim.tuple, shim.tcp->config.flow_key);
     tcp_input(shim.tcp, &segment, 1, shim.now);
-    settle();
+    shim_settle();
 }
 
 /* A copy with time stamps, if the script has none. Returns the length. */
@@ -398,7 +322,7 @@ static void open_connection(const uint8_t *bytes) {
     shim.read = shim.received;
 }
 
-static int so_netdev_send(void *userdata, const void *buf, size_t count) {
+int shim_netdev_send(void *userdata, const void *buf, size_t count) {
     const uint8_t *ip = buf;
     if (count < IP_HEADER + TCP_HEADER_BYTES || ip[0] >> 4 != 4 || ip[9] != IPPROTO_TCP)
         return 0;
@@ -420,7 +344,7 @@ static int so_netdev_send(void *userdata, const void *buf, size_t count) {
     struct tcp_header header;
     if (!header_parse(&header, &segment))
         return 0;
-    settle();
+    shim_settle();
     if ((header.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
         input_syn(bytes, len, &header);
         return 0;
@@ -433,7 +357,7 @@ static int so_netdev_send(void *userdata, const void *buf, size_t count) {
     return 0;
 }
 
-static int so_netdev_receive(void *userdata, void *buf, size_t *count, long long *time_usecs) {
+int shim_netdev_receive(void *userdata, void *buf, size_t *count, long long *time_usecs) {
     pass(shim.now + SILENCE, true);
     if (!shim.out_count) {
         fprintf(stderr, "the stack sends nothing more\n");
@@ -447,187 +371,4 @@ static int so_netdev_receive(void *userdata, void *buf, size_t *count, long long
     memcpy(buf, packet->bytes, *count);
     *time_usecs = (long long)packet->at;
     return 0;
-}
-
-/* --- socket calls ---------------------------------------------------------------------------- */
-
-static int error(int number) {
-    errno = number;
-    return -1;
-}
-
-static int so_nothing(void) {
-    return 0;
-}
-
-static int so_missing(void) {
-    return error(ENOSYS);
-}
-
-/* packetdrill closes what is left at the end by the system's close. */
-static int descriptor(void) {
-    return open("/dev/null", O_RDWR);
-}
-
-static int so_socket(void *userdata, int domain, int type, int protocol) {
-    return descriptor();
-}
-
-static int so_bind(void *userdata, int fd, const struct sockaddr *addr, socklen_t addrlen) {
-    shim.port = ntohs(((const struct sockaddr_in *)(const void *)addr)->sin_port);
-    return 0;
-}
-
-static int so_accept(void *userdata, int fd, struct sockaddr *addr, socklen_t *addrlen) {
-    if (!shim.opened || shim.accepted)
-        return error(EAGAIN);
-    shim.accepted = true;
-    struct sockaddr_in from = {.sin_family = AF_INET, .sin_port = htons(shim.tuple.remote_port)};
-    memcpy(&from.sin_addr, shim.tuple.remote + 12, 4);
-    if (addr && *addrlen >= sizeof from)
-        memcpy(addr, &from, sizeof from);
-    *addrlen = sizeof from;
-    shim.fd = descriptor();
-    return shim.fd;
-}
-
-static ssize_t take(size_t len) {
-    uint64_t there = shim.received - shim.read;
-    if (there > len)
-        there = len;
-    shim.read += there;
-    if (there)
-        return (ssize_t)there;
-    if (shim.reset)
-        return error(ECONNRESET);
-    return shim.fin || shim.shut_read ? 0 : error(EAGAIN);
-}
-
-static ssize_t give(size_t len) {
-    if (shim.shut || !shim.conn)
-        return error(shim.reset ? ECONNRESET : EPIPE);
-    tcp_send(shim.tcp, shim.conn, (uint32_t)len);
-    settle();
-    return (ssize_t)len;
-}
-
-static size_t iov_size(const struct iovec *iov, size_t count) {
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++)
-        len += iov[i].iov_len;
-    return len;
-}
-
-static ssize_t so_read(void *userdata, int fd, void *buf, size_t count) {
-    return take(count);
-}
-
-static ssize_t so_readv(void *userdata, int fd, const struct iovec *iov, int count) {
-    return take(iov_size(iov, (size_t)count));
-}
-
-static ssize_t so_recv(void *userdata, int fd, void *buf, size_t len, int flags) {
-    return take(len);
-}
-
-static ssize_t so_recvmsg(void *userdata, int fd, struct msghdr *message, int flags) {
-    return take(iov_size(message->msg_iov, message->msg_iovlen));
-}
-
-static ssize_t so_write(void *userdata, int fd, const void *buf, size_t count) {
-    return give(count);
-}
-
-static ssize_t so_writev(void *userdata, int fd, const struct iovec *iov, int count) {
-    return give(iov_size(iov, (size_t)count));
-}
-
-static ssize_t so_send(void *userdata, int fd, const void *buf, size_t len, int flags) {
-    return give(len);
-}
-
-static ssize_t so_sendmsg(void *userdata, int fd, const struct msghdr *message, int flags) {
-    return give(iov_size(message->msg_iov, message->msg_iovlen));
-}
-
-static int so_ioctl(void *userdata, int fd, unsigned long request, ...) {
-    va_list arguments;
-    va_start(arguments, request);
-    int *value = va_arg(arguments, int *);
-    va_end(arguments);
-    if (request != FIONREAD)
-        return error(ENOSYS);
-    *value = (int)(shim.received - shim.read);
-    return 0;
-}
-
-static int so_shutdown(void *userdata, int fd, int how) {
-    if (how != SHUT_WR)
-        shim.shut_read = true;
-    if (how == SHUT_RD)
-        return 0;
-    shim.shut = true;
-    if (shim.conn)
-        tcp_close(shim.tcp, shim.conn);
-    settle();
-    return 0;
-}
-
-static int so_close(void *userdata, int fd) {
-    close(fd);
-    if (fd != shim.fd || !shim.conn)
-        return 0;
-    /* What was not read is lost: the peer is told (RFC 2525 2.17). */
-    if (shim.received != shim.read && !shim.shut)
-        tcp_abort(shim.tcp, shim.conn);
-    else
-        tcp_close(shim.tcp, shim.conn);
-    settle();
-    return 0;
-}
-
-static int so_setsockopt(void *userdata, int fd, int level, int name, const void *value,
-                         socklen_t len) {
-    int number = 0;
-    if (len >= sizeof number)
-        memcpy(&number, value, sizeof number);
-    if (level == IPPROTO_TCP && name == TCP_MAXSEG)
-        shim.maxseg = (uint16_t)number;
-    return 0;
-}
-
-static int so_getsockopt(void *userdata, int fd, int level, int name, void *value, socklen_t *len) {
-    if (level != IPPROTO_TCP || name != TCP_MAXSEG || *len < sizeof(int))
-        return error(ENOPROTOOPT);
-    int number = shim.maxseg ? shim.maxseg : LINUX_MSS;
-    memcpy(value, &number, sizeof number);
-    return 0;
-}
-
-void packetdrill_interface_init(const char *flags, any_call interface[CALLS]) {
-    for (unsigned i = CALL_FREE; i < CALLS; i++)
-        interface[i] = (any_call)so_missing;
-    interface[CALL_USERDATA] = NULL;
-    interface[CALL_FREE] = interface[CALL_LISTEN] = interface[CALL_FCNTL] = (any_call)so_nothing;
-    interface[CALL_SOCKET] = (any_call)so_socket;
-    interface[CALL_BIND] = (any_call)so_bind;
-    interface[CALL_ACCEPT] = (any_call)so_accept;
-    interface[CALL_READ] = (any_call)so_read;
-    interface[CALL_READV] = (any_call)so_readv;
-    interface[CALL_RECV] = interface[CALL_RECVFROM] = (any_call)so_recv;
-    interface[CALL_RECVMSG] = (any_call)so_recvmsg;
-    interface[CALL_WRITE] = (any_call)so_write;
-    interface[CALL_WRITEV] = (any_call)so_writev;
-    interface[CALL_SEND] = interface[CALL_SENDTO] = (any_call)so_send;
-    interface[CALL_SENDMSG] = (any_call)so_sendmsg;
-    interface[CALL_IOCTL] = (any_call)so_ioctl;
-    interface[CALL_CLOSE] = (any_call)so_close;
-    interface[CALL_SHUTDOWN] = (any_call)so_shutdown;
-    interface[CALL_SETSOCKOPT] = (any_call)so_setsockopt;
-    interface[CALL_GETSOCKOPT] = (any_call)so_getsockopt;
-    interface[CALL_NETDEV_SEND] = (any_call)so_netdev_send;
-    interface[CALL_NETDEV_RECEIVE] = (any_call)so_netdev_receive;
-    interface[CALL_USLEEP] = (any_call)so_usleep;
-    interface[CALL_GETTIMEOFDAY] = (any_call)so_gettimeofday;
-    shim.now = UINT64_C(1000000000);
 }
