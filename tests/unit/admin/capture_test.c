@@ -2,15 +2,12 @@
 /* Captures from the control plane's side: the file, its owner, limits, and who waits for what. */
 #include "tests/unit/admin/test.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#include "tests/unit/admin/world.h"
+#include "tests/unit/admin/peer.h"
 
 enum { FRAMES = 100, GIVE_UP = 20 /* seconds */ };
 
@@ -34,31 +31,20 @@ static int tear_down(void **state) {
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
-static int peer_open(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    memcpy(address.sun_path, world->socket, strlen(world->socket));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval timeout = {.tv_sec = GIVE_UP};
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
 static json_t *line(int fd) {
-    static char text[1 << 18];
-    size_t used = 0;
-    while (used + 1 < sizeof text && read(fd, text + used, 1) == 1 && text[used] != '\n')
-        used++;
-    json_t *answer = json_loadb(text, used, 0, NULL);
+    char *text = peer_line(fd);
+    assert_non_null(text);
+    json_t *answer = json_loads(text, 0, NULL);
+    free(text);
     assert_non_null(answer);
     return answer;
 }
 
 static void request(int fd, const char *command, const char *arguments) {
     char text[2048];
-    int len = snprintf(text, sizeof text, "{\"version\":1,\"command\":\"%s\",\"arguments\":{%s}}\n",
-                       command, arguments);
-    assert_int_equal(send(fd, text, (size_t)len, MSG_NOSIGNAL), len);
+    snprintf(text, sizeof text, "{\"version\":1,\"command\":\"%s\",\"arguments\":{%s}}\n", command,
+             arguments);
+    peer_send(fd, text);
 }
 
 static json_t *last_row;
@@ -66,7 +52,7 @@ static char error[512];
 
 /* The exit code; the last row and the error are kept. */
 static int ask(const char *command, const char *arguments) {
-    int fd = peer_open();
+    int fd = peer_open(world);
     json_t *answer, *code = NULL;
     request(fd, command, arguments);
     json_decref(last_row);
@@ -269,7 +255,7 @@ static void old_captures_are_forgotten(void **state) {
 static void who_follows_takes_the_capture_with_him(void **state) {
     char arguments[256];
     snprintf(arguments, sizeof arguments, "\"file\":\"%s\",\"follow\":true", path);
-    int fd = peer_open();
+    int fd = peer_open(world);
     request(fd, "capture start", arguments);
     for (unsigned i = 0; i < 2; i++) {
         json_t *answer = line(fd);
