@@ -7,7 +7,7 @@
 #include "dataplane/tcp/stack.h"
 #include "dataplane/tcp/timer.h"
 
-/* SND.WND and its kin. `duplicate` is set when the window is the one we knew. */
+/* SND.WND and its kin. */
 static void update_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                           const struct tcp_header *header) {
     if (seq_lt(header->seq, conn->snd_wl1))

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The congestion window: what all algorithms share (RFC 5681, initial window of RFC 6928), and the
- * table through which one is chosen. Who is in recovery, and until when, is loss.c's business; how
- * the window moves there is prr.h's. All in bytes; `mss` is the payload of a full segment. Pure.
+ * table through which one is chosen. Who is in recovery, and until when, is recovery.h's business;
+ * how the window moves there is prr.h's. All in bytes; `mss` is the payload of a full segment.
+ * Pure.
  */
 #ifndef LINEMQ_TCP_CONGESTION_H
 #define LINEMQ_TCP_CONGESTION_H

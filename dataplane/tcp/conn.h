@@ -43,7 +43,7 @@ enum tcp_conn_flag {
     CONN_PAUSED = 1 << 5,     /* the application took less than it was offered */
     CONN_FIN_SEEN = 1 << 6,   /* the peer's FIN was received in order */
     CONN_FINISHED = 1 << 7,   /* and the application told */
-    CONN_ABORT = 1 << 8,      /* RST with the next output; `why` says for which reason */
+    CONN_ABORT = 1 << 8,      /* RST with the next output; `challenge` says why */
     CONN_KEEPALIVE = 1 << 9,  /* RFC 9293 3.8.4 */
     CONN_PROBE = 1 << 10,     /* a keep-alive probe goes out with the next output */
     CONN_REORDERED = 1 << 11, /* the path to the peer was seen to reorder (RFC 8985 6.2) */

@@ -15,8 +15,8 @@
  *
  *  - pipe is what is thought to be in the network (RFC 6675 4). Nothing is sent that would lift it
  *    above cwnd, but for one segment: the first after a timeout (RFC 2018 8), the first of a fast
- *    recovery without PRR (RFC 5681 3.2), the one that a partial ACK asks for (RFC 6582 3.2), a
- * tail loss probe (RFC 8985 7.3) and a window probe.
+ *    recovery without PRR (RFC 5681 3.2), the one that a partial ACK asks for (RFC 6582 3.2),
+ *    a tail loss probe (RFC 8985 7.3) and a window probe.
  *  - a reduction that turns out to be wrong is taken back (undo.h).
  *
  * Thread: the worker.
