@@ -6,7 +6,6 @@
 #include "dataplane/tcp/receive.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
-#include "dataplane/tcp/timer.h"
 
 enum {
     BURST_MAX = 64,

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/receive.h"
 
-#include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
 
 static void advance(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes) {

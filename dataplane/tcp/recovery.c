@@ -2,7 +2,6 @@
 #include "dataplane/tcp/recovery.h"
 
 #include "dataplane/tcp/loss.h"
-#include "dataplane/tcp/seq.h"
 
 static uint32_t min(uint32_t a, uint32_t b) {
     return a < b ? a : b;
