@@ -203,8 +203,6 @@ static bool sent_after(uint32_t at, uint32_t end, uint32_t than_at, uint32_t tha
 static void deliver(struct scoreboard *board, const struct sent_record *sent, uint32_t start,
                     uint32_t end, struct delivery *delivery) {
     delivery->bytes += end - start;
-    if (sent->flags & SENT_LOST)
-        delivery->lost += end - start;
     if (sent->flags & SENT_AGAIN) {
         if (!delivery->again ||
             sent_after(sent->at, end, delivery->again_at, delivery->again_end)) {

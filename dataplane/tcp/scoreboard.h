@@ -61,7 +61,6 @@ struct scoreboard {
  * scoreboard_sack add to it. */
 struct delivery {
     uint32_t bytes;               /* acknowledged or sacked for the first time */
-    uint32_t lost;                /* of these, bytes that had been taken for lost */
     bool once, again;             /* something sent once, something sent again was among it */
     bool reordered;               /* something sent once came after something from behind it */
     uint32_t first_at;            /* of the first sent once */
