@@ -5,7 +5,7 @@ static void deliver(struct rack *rack, uint32_t at, uint32_t end, uint32_t now) 
     bool first = rack->rtt == 0;
     uint32_t rtt = now - at;
     rack->rtt = rtt ? rtt : 1;
-    if (!first && (seq_lt(at, rack->at) || (at == rack->at && seq_leq(end, rack->end))))
+    if (!first && !sent_after(at, end, rack->at, rack->end))
         return;
     rack->at = at;
     rack->end = end;
@@ -55,14 +55,13 @@ struct rack_loss rack_detect(const struct rack *rack, struct scoreboard *board, 
         const struct sent_record *sent = scoreboard_record(board, base, i);
         if (sent->flags & (SENT_SACKED | SENT_LOST))
             continue;
-        if (seq_gt(sent->at, rack->at) || (sent->at == rack->at && seq_geq(sent->end, rack->end)))
+        if (!sent_after(rack->at, rack->end, sent->at, sent->end))
             continue;
         uint32_t waited = view->now - sent->at;
         if (waited >= patience) {
             loss.segments += sent->segments;
             if (sent->flags & SENT_AGAIN) {
-                loss.again_at =
-                    loss.again && seq_gt(loss.again_at, sent->at) ? loss.again_at : sent->at;
+                loss.again_at = loss.again ? seq_max(loss.again_at, sent->at) : sent->at;
                 loss.again = true;
             }
             scoreboard_lose(board, base, i);

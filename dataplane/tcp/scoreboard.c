@@ -195,10 +195,6 @@ void scoreboard_sent_any(struct scoreboard *board, struct sent_memory *memory, u
 
 /* --- delivered ------------------------------------------------------------------------------- */
 
-static bool sent_after(uint32_t at, uint32_t end, uint32_t than_at, uint32_t than_end) {
-    return seq_gt(at, than_at) || (at == than_at && seq_gt(end, than_end));
-}
-
 /* [start, end) of a record that was not sacked before. */
 static void deliver(struct scoreboard *board, const struct sent_record *sent, uint32_t start,
                     uint32_t end, struct delivery *delivery) {

@@ -57,6 +57,12 @@ struct scoreboard {
     struct sent_record few[SCOREBOARD_FEW];
 };
 
+/* Of two that end at `end` and were sent at `at`: was the first sent after the second? (RFC 8985
+ * 6.2, RACK_sent_after) */
+static inline bool sent_after(uint32_t at, uint32_t end, uint32_t than_at, uint32_t than_end) {
+    return seq_gt(at, than_at) || (at == than_at && seq_gt(end, than_end));
+}
+
 /* What an ACK delivered, gathered over its parts: zero first, then scoreboard_ack and
  * scoreboard_sack add to it. */
 struct delivery {
