@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/congestion.h"
 
+#include "dataplane/base/min.h"
+
 enum { INITIAL_SEGMENTS = 10, INITIAL_BYTES = 14600 };
-
-static uint32_t min(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
-static uint32_t max(uint32_t a, uint32_t b) {
-    return a > b ? a : b;
-}
 
 uint32_t congestion_initial_window(uint32_t mss) {
     return min(INITIAL_SEGMENTS * mss, max(2 * mss, INITIAL_BYTES));

@@ -9,6 +9,8 @@
  */
 #include "dataplane/tcp/congestion.h"
 
+#include "dataplane/base/min.h"
+
 enum {
     TIME_MAX = 200000,    /* ms: lest the cube overflows; the window is at its limit long before */
     BETA_PERCENT = 70,    /* beta_cubic 0.7 (4.6) */
@@ -84,7 +86,7 @@ static uint32_t reduce(const struct congestion *congestion, struct cubic *cubic,
     cubic->prior = cwnd;
     cubic->epoch = 0;
     uint32_t ssthresh = (uint32_t)((uint64_t)flight * BETA_PERCENT / 100);
-    return ssthresh > 2 * mss ? ssthresh : 2 * mss;
+    return max(ssthresh, 2 * mss);
 }
 
 static void restart(struct cubic *cubic, bool timed_out) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/loss.h"
 
+#include "dataplane/base/min.h"
 #include "dataplane/tcp/recovery.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/timeout.h"
@@ -21,10 +22,6 @@ struct ack {
 
 static uint32_t clock32(const struct tcp *tcp) {
     return (uint32_t)tcp->now;
-}
-
-static uint32_t min(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
 }
 
 /* Our time stamp at an earlier time. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/output.h"
 
+#include "dataplane/base/min.h"
 #include "dataplane/tcp/header.h"
 #include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/receive.h"
@@ -118,10 +119,6 @@ static bool probe_window(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exte
     return true;
 }
 
-static uint32_t min(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
-
 /* Where the peer's window ends, in bytes from `seq` on. */
 static uint32_t window_room(const struct tcp_conn *conn, uint32_t seq) {
     uint32_t used = seq - conn->snd_una;
@@ -166,7 +163,7 @@ static bool send_next(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extensi
     uint32_t cwnd = conn->congestion.cwnd;
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     if (extension->flags & EXTENSION_FORCE)
-        room = seq_max(room, conn_payload_max(conn));
+        room = max(room, conn_payload_max(conn));
     room = min(room, window_room(conn, range.seq));
     if (room == 0 || range.seq == range.end)
         return true;

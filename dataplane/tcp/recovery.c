@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dataplane/tcp/recovery.h"
 
+#include "dataplane/base/min.h"
 #include "dataplane/tcp/loss.h"
-
-static uint32_t min(uint32_t a, uint32_t b) {
-    return a < b ? a : b;
-}
 
 /* What counts against ssthresh: data beyond cwnd was let out by limited transmit (RFC 5681 3.2). */
 uint32_t recovery_flight_size(const struct tcp_conn *conn) {
@@ -83,11 +80,11 @@ void recovery_take_back(struct tcp *tcp, struct tcp_conn *conn, struct tcp_exten
 
     struct congestion *congestion = &conn->congestion;
     uint32_t pipe = loss_pipe(tcp, conn, extension);
-    uint32_t window = pipe + min(acked > mss ? acked : mss, congestion_initial_window(mss));
+    uint32_t window = pipe + min(max(acked, mss), congestion_initial_window(mss));
     window = min(window, undo->cwnd);
     if (window > congestion->cwnd)
         congestion->cwnd = window;
-    congestion->ssthresh = undo->ssthresh > undo->cwnd ? undo->ssthresh : undo->cwnd;
+    congestion->ssthresh = max(undo->ssthresh, undo->cwnd);
     tcp->congestion->restart(&extension->cubic, false);
     extension->cubic.w_max = undo->w_max;
     extension->undo.state = UNDO_OFF;
