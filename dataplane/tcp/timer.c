@@ -4,6 +4,7 @@
 #include "dataplane/tcp/loss.h"
 #include "dataplane/tcp/pmtu.h"
 #include "dataplane/tcp/seq.h"
+#include "dataplane/tcp/timeout.h"
 
 /* Monotonic time of a tick that is near now. */
 static uint64_t fast_time(const struct tcp *tcp, uint32_t tick) {
@@ -65,7 +66,7 @@ static void timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
     if (conn->backoff < 15)
         conn->backoff++;
     extension->timer = TIMER_RETRANSMISSION;
-    extension->rto_at = timer_fast_tick(tcp, conn_rto(tcp, conn));
+    timeout_restart(tcp, conn, extension);
     timer_fast_at(tcp, conn, extension->rto_at);
 }
 
