@@ -43,12 +43,6 @@ static inline uint32_t loss_pipe(const struct tcp *tcp, const struct tcp_conn *c
     return pipe > left ? pipe - left : 0;
 }
 
-/* There is something to send, if the windows allow. */
-static inline bool loss_any_next(const struct tcp_conn *conn,
-                                 const struct tcp_extension *extension) {
-    return conn->snd_nxt != conn_send_limit(conn) || extension->sent.lost;
-}
-
 /* An ACK of `acked` sequence numbers, by which snd_una has moved already, or with SACK blocks, or a
  * `duplicate` as RFC 5681 2 defines it; takes the round trip sample, too. */
 void loss_ack(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
@@ -70,7 +64,8 @@ struct loss_range {
 struct loss_range loss_next_lost(const struct tcp *tcp, const struct tcp_conn *conn,
                                  struct tcp_extension *extension);
 
-/* The sequence numbers that output sends next: the first that are lost, or new ones. */
+/* The sequence numbers that output sends next: the first that are lost, or new ones; empty: there
+ * is nothing to send. */
 static inline struct loss_range loss_next(const struct tcp *tcp, const struct tcp_conn *conn,
                                           struct tcp_extension *extension) {
     if (extension->sent.lost && extension->undo.frto != FRTO_SECOND)

@@ -156,16 +156,16 @@ static bool send_range(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
 static bool send_next(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
                       bool *sent) {
     *sent = false;
-    if (!loss_any_next(conn, extension))
-        return true;
     struct loss_range range = loss_next(tcp, conn, extension);
+    if (range.seq == range.end)
+        return true;
     uint32_t pipe = loss_pipe(tcp, conn, extension);
     uint32_t cwnd = conn->congestion.cwnd;
     uint32_t room = cwnd > pipe ? cwnd - pipe : 0;
     if (extension->flags & EXTENSION_FORCE)
         room = max(room, conn_payload_max(conn));
     room = min(room, window_room(conn, range.seq));
-    if (room == 0 || range.seq == range.end)
+    if (room == 0)
         return true;
     return send_range(tcp, conn, extension, range, room, pipe == 0, sent);
 }
