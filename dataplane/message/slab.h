@@ -42,6 +42,11 @@ void slab_free(struct slab *slab, void *object);
 /* Gives the empty span in hand back to the arena. False: there was none. */
 bool slab_trim(struct slab *slab);
 
+/* Bytes of the spans held. */
+static inline uint64_t slab_bytes(const struct slab *slab) {
+    return slab->spans << (ARENA_SPAN_SHIFT + slab->span_order);
+}
+
 /* Is this an object of the slab's, handed out now or (surely only with SLAB_KEEP) once before? Any
  * pointer may be asked about. */
 bool slab_holds(const struct slab *slab, const void *object);

@@ -44,8 +44,7 @@ static void level_set(struct tcp *tcp) {
 
 void pressure_update(struct tcp *tcp) {
     const struct arena *arena = tcp->pool->arena;
-    const struct slab *conns = &tcp->conns;
-    size_t kept = conns->spans << (ARENA_SPAN_SHIFT + conns->span_order);
+    size_t kept = slab_bytes(&tcp->conns);
     tcp->pressure.memory =
         pressure_level(arena_used(arena) - kept, arena_limit(arena) - kept, tcp->pressure.memory);
     level_set(tcp);

@@ -233,10 +233,6 @@ void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct 
     trace_report_drops(tcp, conn, info, now);
 }
 
-static uint64_t span_bytes(const struct slab *slab) {
-    return slab->spans << (ARENA_SPAN_SHIFT + slab->span_order);
-}
-
 void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
     *stats = (struct tcp_stats){
         .pressure = tcp->pressure.level,
@@ -246,8 +242,8 @@ void tcp_stats(const struct tcp *tcp, struct tcp_stats *stats) {
         .flow_bytes =
             flow_bytes(&tcp->flow) + ((uint64_t)tcp->touched_mask + 1) * sizeof *tcp->touched,
         .connection_bytes =
-            span_bytes(&tcp->conns) + span_bytes(&tcp->addresses) + span_bytes(&tcp->records),
-        .extension_bytes = span_bytes(&tcp->extensions) + tcp->sent_memory.bytes,
+            slab_bytes(&tcp->conns) + slab_bytes(&tcp->addresses) + slab_bytes(&tcp->records),
+        .extension_bytes = slab_bytes(&tcp->extensions) + tcp->sent_memory.bytes,
         .trace_bytes = traces_bytes(&tcp->traces),
     };
 }
