@@ -49,10 +49,7 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
     if (!tcp->touched || !flow_init(&tcp->flow, config->connections_max + config->time_wait_max) ||
         !admission_init(&tcp->admission, &config->admission, config->flow_key) ||
         !traces_init(&tcp->traces, config->traces, config->trace_records)) {
-        admission_fini(&tcp->admission);
-        flow_fini(&tcp->flow);
-        free(tcp->touched);
-        free(tcp);
+        tcp_destroy(tcp);
         return NULL;
     }
 
