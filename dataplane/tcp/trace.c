@@ -66,7 +66,8 @@ static uint32_t find(const struct traces *traces, ref_t conn) {
     return link;
 }
 
-struct trace_buffer *trace_buffer(const struct tcp *tcp, const struct tcp_conn *conn) {
+/* The buffer of a connection, or NULL. */
+static struct trace_buffer *buffer_of(const struct tcp *tcp, const struct tcp_conn *conn) {
     if (!(conn->flags & CONN_TRACED))
         return NULL;
     uint32_t link = find(&tcp->traces, conn_ref(tcp, conn));
@@ -120,7 +121,7 @@ void trace_write(struct tcp *tcp, struct tcp_conn *conn, enum tcp_trace_event ev
     /* What happens after the end is nobody's. */
     if (tcp->traces.buffers == 0 || conn->state == TCP_STATE_CLOSED)
         return;
-    struct trace_buffer *buffer = trace_buffer(tcp, conn);
+    struct trace_buffer *buffer = buffer_of(tcp, conn);
     if (!buffer)
         buffer = attach(tcp, conn);
     if (counter < COUNTERS && counter_descriptions[counter].kind == COUNTER_KIND_DROP)
@@ -141,7 +142,7 @@ void trace_write(struct tcp *tcp, struct tcp_conn *conn, enum tcp_trace_event ev
 }
 
 void trace_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
-    struct trace_buffer *buffer = trace_buffer(tcp, conn);
+    struct trace_buffer *buffer = buffer_of(tcp, conn);
     if (!buffer)
         return;
     trace_write(tcp, conn, TRACE_CLOSED, why, 0, 0);
@@ -153,7 +154,7 @@ void trace_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why) {
 
 void trace_report_drops(const struct tcp *tcp, const struct tcp_conn *conn,
                         struct tcp_report *report, uint64_t now) {
-    const struct trace_buffer *buffer = trace_buffer(tcp, conn);
+    const struct trace_buffer *buffer = buffer_of(tcp, conn);
     report->drops_count = 0;
     for (unsigned i = 0; buffer && i < TCP_REPORT_DROPS; i++) {
         if (buffer->drops[i].count == 0)

@@ -56,9 +56,6 @@ struct tcp;
 void trace_write(struct tcp *tcp, struct tcp_conn *conn, enum tcp_trace_event event,
                  unsigned counter, uint32_t a, uint32_t b);
 
-/* The buffer of a connection, or NULL. */
-struct trace_buffer *trace_buffer(const struct tcp *tcp, const struct tcp_conn *conn);
-
 /* The connection ends: its buffer stays behind. While its application part is whole. */
 void trace_end(struct tcp *tcp, struct tcp_conn *conn, unsigned why);
 
