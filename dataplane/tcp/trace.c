@@ -124,7 +124,8 @@ void trace_write(struct tcp *tcp, struct tcp_conn *conn, enum tcp_trace_event ev
     struct trace_buffer *buffer = buffer_of(tcp, conn);
     if (!buffer)
         buffer = attach(tcp, conn);
-    if (counter < COUNTERS && counter_descriptions[counter].kind == COUNTER_KIND_DROP)
+    if (event != TRACE_CLOSED && counter < COUNTERS &&
+        counter_descriptions[counter].kind == COUNTER_KIND_DROP)
         remember_drop(buffer, counter, tcp->now);
     buffer->records[buffer->written++ % tcp->traces.records] = (struct tcp_trace_record){
         .time = tcp->now,
