@@ -13,7 +13,7 @@ static void inspect_slab(struct memory_inspection *memory, const struct slab *sl
     memccpy(entry->name, slab->name, 0, sizeof entry->name - 1);
     entry->object_size = slab->object_size;
     entry->used = slab->used;
-    entry->bytes = slab->spans << (ARENA_SPAN_SHIFT + slab->span_order);
+    entry->bytes = slab_bytes(slab);
     entry->failed = slab->failed;
 }
 
