@@ -2,7 +2,6 @@
 #include "control/admin/client_tcp.h"
 
 #include "dataplane/base/counters.h"
-#include "dataplane/tcp/tcp.h"
 
 static json_t *drops_json(const struct tcp_report *report) {
     json_t *rows = json_array();

@@ -40,4 +40,7 @@ struct tcp_report {
     struct tcp_report_drop drops[TCP_REPORT_DROPS]; /* the latest first */
 };
 
+const char *tcp_state_name(unsigned state);
+const char *tcp_recovery_name(unsigned recovery);
+
 #endif

@@ -222,8 +222,6 @@ void tcp_conn_tuple(const struct tcp *tcp, const struct tcp_conn *conn, struct t
 
 void tcp_conn_report(const struct tcp *tcp, const struct tcp_conn *conn, struct tcp_report *info,
                      uint64_t now);
-const char *tcp_state_name(unsigned state);
-const char *tcp_recovery_name(unsigned recovery);
 
 /* Traces (trace.h), one a call: of connections that the application calls `name`, and of `conn` if
  * it is not NULL. Looks from *position on (0 at the start; 0 again at the end), a bounded number of
