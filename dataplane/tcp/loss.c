@@ -426,6 +426,7 @@ void loss_probe_due(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
     extension->flags |= EXTENSION_TAIL_PROBE;
     extension->probe.out = true;
     extension->probe.end = conn->snd_nxt;
+    extension->probe.again = false; /* until it has left */
     /* Whatever becomes of the probe, the retransmission timer is the last resort. */
     timeout_restart(tcp, conn, extension);
     timeout_arm(tcp, conn, extension, 0);

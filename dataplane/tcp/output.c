@@ -182,8 +182,8 @@ static bool probe_tail(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
         probe->out = false;
         return true;
     }
-    probe->again = range.seq == range.end || window_room(conn, range.seq) == 0;
-    if (probe->again) {
+    bool again = range.seq == range.end || window_room(conn, range.seq) == 0;
+    if (again) {
         range.seq = seq_max(conn->snd_una, conn->snd_nxt - conn_payload_max(conn));
         range.end = conn->snd_nxt;
     }
@@ -191,6 +191,7 @@ static bool probe_tail(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
         return false;
     extension->flags &= (uint8_t)~EXTENSION_TAIL_PROBE;
     probe->end = conn->snd_nxt;
+    probe->again = again;
     probe->timestamp = timestamp_now(tcp, conn->ts_offset);
     probe->out = *sent;
     if (*sent)

@@ -187,6 +187,24 @@ static void a_probe_in_vain_changes_nothing(void **state) {
     assert_int_equal(conn->congestion.cwnd, before);
 }
 
+/* The ACK comes before there is a frame for the probe, and says nothing of a loss. */
+static void a_probe_that_did_not_leave_repairs_nothing(void **state) {
+    struct world *world = *state;
+    struct peer peer;
+    struct tcp_conn *conn = over_a_path(world, &peer);
+    announce(world, conn, 100);
+    send_all(world, &peer);
+    uint32_t before = conn->congestion.cwnd;
+    world->frames = 0;
+    world_wait(world, 310 * MS);
+    assert_true(extension(world, conn)->flags & EXTENSION_TAIL_PROBE);
+    peer.tsecr = timestamp_now(world->tcp, conn->ts_offset);
+    peer_ack(world, &peer, 100);
+    assert_int_equal(world_count(world, COUNTER_TCP_TAIL_PROBES), 0);
+    assert_int_equal(world_count(world, COUNTER_TCP_TAIL_PROBES_REPAIRED), 0);
+    assert_true(conn->congestion.cwnd >= before);
+}
+
 /* The last of many: two round trips. New data is better than old. */
 static void a_probe_takes_new_data_along(void **state) {
     struct world *world = *state;
@@ -548,6 +566,7 @@ int main(void) {
         in_world(a_lost_retransmission_is_sent_a_third_time),
         in_world(a_lost_tail_is_probed_before_the_timeout),
         in_world(a_probe_in_vain_changes_nothing),
+        in_world(a_probe_that_did_not_leave_repairs_nothing),
         in_world(a_probe_takes_new_data_along),
         in_world(the_answer_to_a_probe_starts_recovery),
         in_world(a_needless_timeout_is_taken_back),
