@@ -133,8 +133,8 @@ static const struct key listener_keys[] = {
 static const struct key tcp_keys[] = {
     NUMBER(tcp, connections, "1000000", 16, 16000000, NULL,
            "Connections that all workers together are made for. Each of several accepts its share and a quarter more, since NICs share unevenly; beyond that it refuses them."),
-    NUMBER(tcp, window, "65535", 4096, 65535, "bytes",
-           "Receive window advertised to a client."),
+    NUMBER(tcp, window, "262144", 4096, 1048575, "bytes",
+           "Largest receive window of a client. It begins with at most 65535 and grows with what the client sends; beyond that only with clients that use window scale and time stamps."),
     NUMBER(tcp, mss, "1360", 536, 9156, "bytes",
            "Largest segment we ask for and send. 1360 passes the tunnels that cellular networks put in the way; 1460 fills an Ethernet frame."),
     NUMBER(tcp, rto_min_ms, "400", 20, 10000, "ms",

@@ -64,7 +64,7 @@ static struct tcp_conn *open_connection(struct tcp *tcp, const struct tcp_segmen
     if (header->options.has_timestamp && rtt <= (COOKIE_LIFE_US >> TCP_FAST_SHIFT) + 64) {
         open.timestamps = true;
         open.ts_recent = header->options.tsval;
-        cookie_timestamp_options(header->options.tsecr, &open.snd_shift, &open.sack);
+        open.scaled = cookie_timestamp_options(header->options.tsecr, &open.snd_shift, &open.sack);
     }
     struct tcp_conn *conn = conn_create(tcp, &open);
     if (!conn)

@@ -77,9 +77,10 @@ struct tcp_conn *conn_create(struct tcp *tcp, const struct conn_open *open) {
         return NULL;
     }
     conn->state = TCP_STATE_ESTABLISHED;
-    conn->flags |= (open->timestamps ? CONN_TIMESTAMPS : 0) | (open->sack ? CONN_SACK : 0);
+    conn->flags |= (open->timestamps ? CONN_TIMESTAMPS : 0) | (open->sack ? CONN_SACK : 0) |
+                   (open->scaled ? CONN_SCALED : 0);
     conn->mss = open->mss;
-    conn->rcv_wnd = (uint16_t)tcp->config.window;
+    conn->rcv_wnd = first_window(tcp);
     conn->snd_wnd = open->wnd;
     conn->snd_shift = open->snd_shift & 15;
     conn_window_seen(conn, open->wnd);

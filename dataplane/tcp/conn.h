@@ -47,6 +47,7 @@ enum tcp_conn_flag {
     CONN_KEEPALIVE = 1 << 9,  /* RFC 9293 3.8.4 */
     CONN_PROBE = 1 << 10,     /* a keep-alive probe goes out with the next output */
     CONN_REORDERED = 1 << 11, /* the path to the peer was seen to reorder (RFC 8985 6.2) */
+    CONN_SCALED = 1 << 12,    /* windows are scaled, ours too (RFC 7323 2) */
     CONN_TRACED = 1 << 15,    /* it has a trace buffer, see trace.h */
 };
 
@@ -67,22 +68,22 @@ struct tcp_conn {
     uint8_t state;
     uint16_t flags;
     uint16_t mss;          /* the largest segment to send, options included */
-    uint16_t rcv_wnd;      /* RCV.WND */
-    uint16_t snd_wnd;      /* SND.WND as it stood in the header: shift by snd_shift */
-    uint8_t snd_shift : 4; /* window scale of the peer */
-    uint8_t snd_max : 4;   /* see conn_window_seen */
-    uint8_t challenge;    /* see challenge_allowed; in CLOSED and with CONN_ABORT: enum tcp_close */
-    uint8_t backoff;      /* doublings of the retransmission timeout */
-    uint8_t zero_windows; /* times the peer closed its window, at most 255 */
-    uint32_t rcv_nxt;     /* RCV.NXT */
-    uint32_t snd_una;     /* SND.UNA */
-    uint32_t snd_nxt;     /* SND.NXT; never goes back */
-    uint32_t snd_end;     /* end of what the application announced */
-    uint32_t snd_wl1;     /* SND.WL1; WL2 is never after SND.UNA and so never decides */
-    uint32_t ts_recent;   /* TS.Recent */
-    uint32_t ts_offset;   /* of our time stamp clock */
-    ref_t extension;      /* struct tcp_extension, 0 = none attached */
-    uint32_t hop;         /* the link's */
+    uint32_t rcv_wnd : 20; /* RCV.WND in bytes */
+    uint32_t backoff : 4;  /* doublings of the retransmission timeout, at most TCP_BACKOFF_MAX */
+    uint32_t zero_windows : 8; /* times the peer closed its window, at most 255 */
+    uint16_t snd_wnd;          /* SND.WND as it stood in the header: shift by snd_shift */
+    uint8_t snd_shift : 4;     /* window scale of the peer */
+    uint8_t snd_max : 4;       /* see conn_window_seen */
+    uint8_t challenge;  /* see challenge_allowed; in CLOSED and with CONN_ABORT: enum tcp_close */
+    uint32_t rcv_nxt;   /* RCV.NXT */
+    uint32_t snd_una;   /* SND.UNA */
+    uint32_t snd_nxt;   /* SND.NXT; never goes back */
+    uint32_t snd_end;   /* end of what the application announced */
+    uint32_t snd_wl1;   /* SND.WL1; WL2 is never after SND.UNA and so never decides */
+    uint32_t ts_recent; /* TS.Recent */
+    uint32_t ts_offset; /* of our time stamp clock */
+    ref_t extension;    /* struct tcp_extension, 0 = none attached */
+    uint32_t hop;       /* the link's */
     uint32_t last_received; /* time of the last acceptable segment >> TCP_IDLE_SHIFT */
     uint16_t duplicate_acks, out_of_order; /* received, at most 65535 */
 
@@ -109,6 +110,7 @@ enum {
     TCP_IDLE_SHIFT = 14, /* 16.384 ms: granularity of `last_received` and `created` */
     TCP_FAST_SHIFT = 10, /* 1.024 ms: tick of the fast wheel and of our time stamp clock */
     TCP_SLOW_SHIFT = 17, /* 131 ms: tick of the slow wheel */
+    TCP_BACKOFF_MAX = 15,
 };
 
 static inline struct tcp_endpoint *conn_endpoint(struct tcp_conn *conn) {

@@ -89,7 +89,7 @@ size_t tcp_options_put_syn(uint8_t *to, const struct tcp_options *options) {
         at[0] = TCP_OPTION_NOP;
         at[1] = TCP_OPTION_WSCALE;
         at[2] = 3;
-        at[3] = 0;
+        at[3] = options->wscale;
         at += 4;
     }
     return (size_t)(at - to);

@@ -56,7 +56,7 @@ void tcp_options_parse(struct tcp_options *options, const uint8_t *bytes, size_t
 /* These write at `to`, padded to a multiple of four bytes, and return how many they wrote. */
 size_t tcp_options_put_timestamp(uint8_t *to, uint32_t tsval, uint32_t tsecr);
 size_t tcp_options_put_sack(uint8_t *to, const struct tcp_sack_block *blocks, unsigned count);
-/* For the SYN-ACK; window scale 0 if has_wscale. At most 20 bytes. */
+/* For the SYN-ACK. At most 20 bytes. */
 size_t tcp_options_put_syn(uint8_t *to, const struct tcp_options *options);
 
 #endif

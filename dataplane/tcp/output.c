@@ -20,6 +20,17 @@ enum outcome {
     OUTPUT_NO_FRAME, /* nothing is lost: what is to be sent stands in the connection */
 };
 
+/* The receive window with nothing unread. More is promised than at first as far as a peer has sent
+ * and the application has taken: twice that, so that the peer's slow start is not in the way. */
+static uint32_t window_full(const struct tcp *tcp, const struct tcp_conn *conn, uint32_t unread) {
+    uint32_t window = first_window(tcp);
+    if (conn->flags & CONN_SCALED) {
+        uint32_t taken = conn->rcv_nxt - conn->irs - unread;
+        window = taken < tcp->config.window / 2 ? seq_max(window, 2 * taken) : tcp->config.window;
+    }
+    return window;
+}
+
 /* Where the right edge of the receive window may go now. Small steps wait (RFC 9293 3.8.6.2.2),
  * and what was promised stays. */
 static uint32_t window_step(const struct tcp *tcp, const struct tcp_conn *conn) {
@@ -27,7 +38,8 @@ static uint32_t window_step(const struct tcp *tcp, const struct tcp_conn *conn) 
         return 0;
     const struct tcp_extension *extension = conn_extension(tcp, conn);
     uint32_t unread = extension ? extension->unread : 0;
-    uint32_t space = unread < tcp->config.window ? tcp->config.window - unread : 0;
+    uint32_t full = window_full(tcp, conn, unread);
+    uint32_t space = unread < full ? full - unread : 0;
     return space > conn->rcv_wnd ? space - conn->rcv_wnd : 0;
 }
 
@@ -69,10 +81,13 @@ static bool emit(struct tcp *tcp, struct tcp_conn *conn, uint32_t seq, uint32_t 
         return false;
     uint32_t step = window_step(tcp, conn);
     if (step >= window_threshold(tcp))
-        conn->rcv_wnd = (uint16_t)(conn->rcv_wnd + step);
+        conn->rcv_wnd += step;
+    /* What does not fill a unit of the scale is not told, but taken all the same. */
+    uint16_t window =
+        (uint16_t)(conn->flags & CONN_SCALED ? conn->rcv_wnd >> tcp->rcv_shift : conn->rcv_wnd);
     struct tcp_tuple tuple;
     endpoint_tuple(tcp, conn_endpoint(conn), &tuple);
-    header_write(bytes, &tuple, seq, conn->rcv_nxt, flags, conn->rcv_wnd, options_len);
+    header_write(bytes, &tuple, seq, conn->rcv_nxt, flags, window, options_len);
     memcpy(bytes + TCP_HEADER_BYTES, options, options_len);
     if (len)
         tcp->app.fetch(tcp->app.app, conn, seq - conn->snd_una, bytes + headers, len);

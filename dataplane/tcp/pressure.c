@@ -60,7 +60,7 @@ static void visit(void *argument, struct tcp_conn *conn) {
     if (tcp->pressure.level >= PRESSURE_SHED)
         receive_shed(tcp, conn);
     /* Output knows how far it may open. */
-    if (tcp->pressure.level < PRESSURE_HOLD && conn->rcv_wnd <= tcp->config.window / 2)
+    if (tcp->pressure.level < PRESSURE_HOLD && conn->rcv_wnd <= first_window(tcp) / 2)
         conn_touch(tcp, conn);
 }
 

@@ -5,7 +5,7 @@
 
 static void advance(struct tcp *tcp, struct tcp_conn *conn, uint32_t bytes) {
     conn->rcv_nxt += bytes;
-    conn->rcv_wnd = (uint16_t)(conn->rcv_wnd - (bytes < conn->rcv_wnd ? bytes : conn->rcv_wnd));
+    conn->rcv_wnd -= bytes < conn->rcv_wnd ? bytes : conn->rcv_wnd;
     count_add(tcp->counters, COUNTER_TCP_BYTES_IN, bytes);
 }
 

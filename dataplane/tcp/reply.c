@@ -60,6 +60,7 @@ void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
     if (theirs->has_timestamp) {
         ours.has_timestamp = true;
         ours.has_wscale = theirs->has_wscale;
+        ours.wscale = tcp->rcv_shift;
         ours.sack_permitted = theirs->sack_permitted && tcp->config.sack;
         ours.tsval = cookie_timestamp(timestamp_now(tcp, base.ts_offset),
                                       theirs->has_wscale ? theirs->wscale : COOKIE_WSCALE_NONE,
@@ -69,7 +70,7 @@ void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
     struct reply reply = {
         .seq = cookie_make(tcp->config.secret, &base, header->seq, mss, tcp->config.mss, tcp->now),
         .ack = header->seq + 1,
-        .wnd = (uint16_t)tcp->config.window,
+        .wnd = first_window(tcp),
         .flags = TCP_SYN | TCP_ACK,
     };
     reply.options_len = tcp_options_put_syn(reply.options, &ours);
@@ -80,8 +81,7 @@ void reply_syn_ack(struct tcp *tcp, const struct tcp_segment *segment,
 /* An ACK as of a connection whose time stamp clock is that of the tuple. */
 static void send_ack(struct tcp *tcp, const struct tcp_segment *segment, uint8_t flags,
                      uint32_t seq, uint32_t ack, bool timestamps, uint32_t tsecr) {
-    struct reply reply = {
-        .seq = seq, .ack = ack, .wnd = (uint16_t)tcp->config.window, .flags = flags};
+    struct reply reply = {.seq = seq, .ack = ack, .wnd = first_window(tcp), .flags = flags};
     if (timestamps) {
         struct cookie_base base = cookie_base(tcp->config.secret, &segment->tuple);
         reply.options_len =

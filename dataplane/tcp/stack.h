@@ -24,6 +24,7 @@ struct tcp {
     void *base;
     uint64_t now; /* of the call that is running */
     bool stopped;
+    uint8_t rcv_shift; /* Rcv.Wind.Shift of connections that scale (RFC 7323 2.3) */
 
     struct flow flow;  /* connections and TIME-WAIT records */
     struct slab conns; /* with the application's part */
@@ -105,6 +106,11 @@ static inline void conn_count_out(struct tcp *tcp, struct tcp_conn *conn, enum c
     trace_write(tcp, conn, TRACE_COUNTED_OUT, counter, seq, len);
 }
 
+/* The window of a connection's beginning, which no scale applies to. */
+static inline uint16_t first_window(const struct tcp *tcp) {
+    return tcp->config.window < UINT16_MAX ? (uint16_t)tcp->config.window : UINT16_MAX;
+}
+
 static inline uint32_t conn_rto(const struct tcp *tcp, const struct tcp_conn *conn) {
     return rto_timeout(conn->srtt, conn->rttvar, conn->backoff, &tcp->rto_limits);
 }
@@ -117,7 +123,7 @@ struct conn_open {
     uint32_t rcv_nxt, snd_una; /* the first sequence numbers of data */
     uint16_t mss, wnd;
     uint8_t snd_shift;
-    bool timestamps, sack;
+    bool timestamps, sack, scaled;
     uint32_t ts_recent, ts_offset;
 };
 

@@ -27,8 +27,10 @@ struct tcp *tcp_create(const struct tcp_config *config, struct pool *pool,
     if (!tcp)
         return NULL;
     tcp->config = *config;
-    if (tcp->config.window > UINT16_MAX)
-        tcp->config.window = UINT16_MAX;
+    if (tcp->config.window > TCP_WINDOW_MAX)
+        tcp->config.window = TCP_WINDOW_MAX;
+    while (tcp->config.window >> tcp->rcv_shift > UINT16_MAX)
+        tcp->rcv_shift++;
     tcp->link = *link;
     tcp->app = *app;
     tcp->counters = counters;

@@ -101,9 +101,11 @@ struct tcp_app {
 
 enum tcp_congestion { TCP_NEWRENO, TCP_CUBIC };
 
+enum { TCP_WINDOW_MAX = (1 << 20) - 1 };
+
 struct tcp_config {
     uint32_t connections_max; /* more are refused with RST */
-    uint32_t window;          /* receive window advertised, bytes, at most 65535 */
+    uint32_t window;          /* largest receive window, bytes, at most TCP_WINDOW_MAX */
     uint16_t mss;             /* largest segment we ask for and send (MSS clamp), bytes */
     uint32_t rto_min_ms, rto_max_ms, rto_initial_ms;
     uint32_t give_up_ms; /* R2: oldest unacknowledged data */

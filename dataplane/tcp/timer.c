@@ -63,7 +63,7 @@ static void timeout(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension
         pmtu_timeout(tcp, conn, extension);
         loss_timeout(tcp, conn, extension);
     }
-    if (conn->backoff < 15)
+    if (conn->backoff < TCP_BACKOFF_MAX)
         conn->backoff++;
     extension->timer = TIMER_RETRANSMISSION;
     timeout_restart(tcp, conn, extension);

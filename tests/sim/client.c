@@ -323,14 +323,15 @@ void client_input(struct sim_client *client, const uint8_t *bytes, uint32_t len,
     if (seq_gt(header.ack, client->snd_max))
         abort(); /* the broker acknowledged what was never sent */
     if (seq_geq(header.ack, client->snd_una)) {
-        bool same = header.wnd == client->snd_wnd;
+        uint32_t theirs = (uint32_t)header.wnd << (client->shift > 0 ? client->shift : 0);
+        bool same = theirs == client->snd_wnd;
         if (seq_lt(client->snd_wl1, header.seq) ||
             (client->snd_wl1 == header.seq && seq_leq(client->snd_wl2, header.ack))) {
             if (client->snd_wnd == 0 && header.wnd && client->snd_una != client->snd_max) {
                 client->snd_nxt = header.ack;
                 client->rto_at = now + RTO_FIRST;
             }
-            client->snd_wnd = header.wnd;
+            client->snd_wnd = theirs;
             client->snd_wl1 = header.seq;
             client->snd_wl2 = header.ack;
         }

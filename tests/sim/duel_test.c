@@ -61,7 +61,7 @@ struct duel {
     bool matching; /* frames go to the matchmaker */
     uint8_t caught[PIPE_FRAME_MAX];
     uint32_t caught_len, shift;
-    bool closes_first[2];
+    bool closes_first[2], large_windows;
     const char *fault;
 };
 
@@ -236,20 +236,24 @@ static void send_to(struct side *side, uint8_t flags, uint32_t seq, uint32_t ack
                     uint32_t tsecr, bool timestamps, uint32_t len) {
     uint8_t bytes[80] = {0};
     size_t at = 20;
+    /* Window and scale are what the other side will say of itself. */
+    const struct tcp *other = side->duel->sides[!side->number].tcp;
     if (flags & TCP_SYN) {
         struct tcp_options options = {.has_mss = true,
                                       .mss = 1360,
                                       .has_timestamp = timestamps,
                                       .sack_permitted = true,
-                                      .has_wscale = true, /* of 0 */
+                                      .has_wscale = true,
+                                      .wscale = other->rcv_shift,
                                       .tsval = tsval};
         at += tcp_options_put_syn(bytes + at, &options);
     } else if (timestamps) {
         at += tcp_options_put_timestamp(bytes + at, tsval, tsecr);
     }
-    /* What the other side will say of itself. */
-    uint16_t window = (uint16_t)side->duel->sides[!side->number].tcp->config.window;
-    header_write(bytes, &side->tuple, seq, ack, flags, window, at - 20);
+    uint32_t window = first_window(other);
+    if (!(flags & TCP_SYN) && timestamps)
+        window >>= other->rcv_shift;
+    header_write(bytes, &side->tuple, seq, ack, flags, (uint16_t)window, at - 20);
     store_be16(bytes, side->tuple.remote_port);
     store_be16(bytes + 2, side->tuple.local_port);
     input(side, bytes, (uint32_t)(at + len));
@@ -315,7 +319,9 @@ static void open_side(struct duel *duel, unsigned number) {
     duel->closes_first[number] = number == 0 || sim_chance(random, 500);
     struct tcp_config config = {
         .connections_max = 16,
-        .window = sim_chance(random, 300) ? 4096 : 65535,
+        .window = sim_chance(random, 300) ? 4096
+                  : duel->large_windows   ? 400000
+                                          : 65535,
         .mss = (uint16_t)sim_between(random, 536, 1460),
         .rto_max_ms = 60000,
         .rto_initial_ms = 1000,
@@ -396,6 +402,7 @@ static const char *run(uint64_t seed, bool tell) {
     struct duel *duel = calloc(1, sizeof *duel);
     duel->random.state = seed * 1597;
     duel->now = 5000000000;
+    duel->large_windows = seed % 3 == 0;
     plan_path(duel);
     open_side(duel, 0);
     open_side(duel, 1);

@@ -261,7 +261,9 @@ static void start(struct sim *sim, uint64_t seed) {
     pool_init(&sim->pool, sim->arena);
     struct tcp_config config = {
         .connections_max = 16,
-        .window = sim_chance(&sim->random, 300) ? 2000 : 16384,
+        .window = sim_chance(&sim->random, 300) ? 2000
+                  : seed % 3                    ? 16384
+                                                : 200000,
         .mss = 1360,
         .rto_min_ms = 400,
         .rto_max_ms = 60000,

@@ -78,6 +78,7 @@ static void what_is_written_is_read_back(void **state) {
                              .tsval = 77,
                              .tsecr = 88,
                              .has_wscale = true,
+                             .wscale = 3,
                              .sack_permitted = true};
     size_t len = tcp_options_put_syn(bytes, &in);
     assert_true(len <= 20 && len % 4 == 0);
