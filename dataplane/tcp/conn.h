@@ -48,6 +48,7 @@ enum tcp_conn_flag {
     CONN_PROBE = 1 << 10,     /* a keep-alive probe goes out with the next output */
     CONN_REORDERED = 1 << 11, /* the path to the peer was seen to reorder (RFC 8985 6.2) */
     CONN_SCALED = 1 << 12,    /* windows are scaled, ours too (RFC 7323 2) */
+    CONN_PATIENT = 1 << 13,   /* the last tail loss probe was needless: the peer may delay ACKs */
     CONN_TRACED = 1 << 15,    /* it has a trace buffer, see trace.h */
 };
 

@@ -61,6 +61,7 @@ static void sample(struct tcp *tcp, struct tcp_conn *conn, const struct tcp_head
     uint32_t expected = flight > 2 * mss ? (flight + 2 * mss - 1) / (2 * mss) : 1;
     rto_sample(&conn->srtt, &conn->rttvar, microseconds, expected);
     conn->backoff = 0;
+    conn->flags &= (uint16_t)~CONN_PATIENT;
 }
 
 /* RFC 2883 4: the first block is below the ACK, or within the second. */
@@ -123,6 +124,8 @@ static void take_probe(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
     probe->out = false;
     bool original = ack->dsack || (conn->flags & CONN_TIMESTAMPS &&
                                    seq_lt(ack->header->options.tsecr, probe->timestamp));
+    if (ack->dsack)
+        conn->flags |= CONN_PATIENT;
     if (!probe->again || original || ack->acked == 0)
         return;
     conn_count(tcp, conn, COUNTER_TCP_TAIL_PROBES_REPAIRED);

@@ -7,6 +7,7 @@
 #include "dataplane/tcp/receive.h"
 #include "dataplane/tcp/seq.h"
 #include "dataplane/tcp/stack.h"
+#include "dataplane/tcp/timeout.h"
 #include "dataplane/tcp/timer.h"
 
 enum {
@@ -209,8 +210,11 @@ static bool probe_tail(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extens
     probe->again = again;
     probe->timestamp = timestamp_now(tcp, conn->ts_offset);
     probe->out = *sent;
-    if (*sent)
+    if (*sent) {
         count(tcp->counters, COUNTER_TCP_TAIL_PROBES);
+        if (probe->again)
+            timeout_restart_probed(tcp, conn, extension);
+    }
     return true;
 }
 

@@ -9,6 +9,15 @@ void timeout_restart(const struct tcp *tcp, const struct tcp_conn *conn,
     extension->rto_at = timer_fast_tick(tcp, conn_rto(tcp, conn));
 }
 
+void timeout_restart_probed(const struct tcp *tcp, const struct tcp_conn *conn,
+                            struct tcp_extension *extension) {
+    uint32_t usual = conn_rto(tcp, conn), spread = 4 * conn->rttvar;
+    if (spread < TIMEOUT_PROBED_SPREAD_US)
+        spread = TIMEOUT_PROBED_SPREAD_US;
+    bool sooner = conn->srtt && conn->backoff == 0 && conn->srtt + spread < usual;
+    extension->rto_at = timer_fast_tick(tcp, sooner ? conn->srtt + spread : usual);
+}
+
 /* RFC 8985 7.2. */
 static bool probe_wanted(const struct tcp *tcp, const struct tcp_conn *conn,
                          const struct tcp_extension *extension) {
@@ -20,12 +29,14 @@ static bool probe_wanted(const struct tcp *tcp, const struct tcp_conn *conn,
 static uint32_t probe_delay(const struct tcp_conn *conn) {
     if (conn->srtt == 0)
         return TIMEOUT_PROBE_INITIAL_US;
-    uint32_t delay = 2 * conn->srtt;
     /* A receiver may wait with its ACK for the second full segment (RFC 9293 3.8.6.3). RFC 8985
      * counts segments; of small ones, which is all that most devices get, two may wait as well. */
-    if (conn_flight(conn) < 2 * conn_payload_max(conn))
-        delay += TIMEOUT_ACK_DELAY_US;
-    return delay;
+    if (conn_flight(conn) >= 2 * conn_payload_max(conn))
+        return 2 * conn->srtt;
+    if (conn->flags & CONN_PATIENT)
+        return 2 * conn->srtt + TIMEOUT_ACK_DELAY_PATIENT_US;
+    uint32_t spread = 4 * conn->rttvar;
+    return conn->srtt + (spread > conn->srtt ? spread : conn->srtt) + TIMEOUT_ACK_DELAY_US;
 }
 
 void timeout_arm(struct tcp *tcp, struct tcp_conn *conn, struct tcp_extension *extension,
