@@ -149,7 +149,7 @@ static const struct key tcp_keys[] = {
            "How long a client may take to close its side after we closed ours."),
     NUMBER(tcp, keepalive_ms, "7200000", 0, 86400000, "ms",
            "TCP keep-alive for clients that connect without an MQTT keep alive; 0: off."),
-    NUMBER(tcp, out_of_order_bytes, "65536", 0, 1048576, "bytes",
+    NUMBER(tcp, out_of_order_bytes, "262144", 0, 1048576, "bytes",
            "Data that may wait behind a gap, of one connection."),
     NUMBER(tcp, traces, "1024", 0, 65536, NULL,
            "Connections with trouble whose last events one worker keeps for `ctl client trace`; 0: none."),

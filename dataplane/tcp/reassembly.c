@@ -17,7 +17,8 @@ struct chunk {
 
 enum {
     ROOM_MIN = 48,   /* with the header, 64 bytes */
-    ROOM_MORE = 1008 /* a chunk that continues another one: more is likely to follow */
+    ROOM_MORE = 1008 /* a chunk that continues another one, or twice as much as that has: more is
+                      * likely to follow, and long runs take few chunks */
 };
 
 static struct chunk *chunk_at(const struct pool *pool, ref_t ref) {
@@ -51,9 +52,11 @@ static struct chunk *add(struct reassembly *in, struct pool *pool, struct chunk 
                          uint32_t seq, uint32_t len, const struct reassembly_limits *limits) {
     bool continues = before && chunk_end(before) == seq;
     uint32_t room = len > REASSEMBLY_CHUNK_MAX ? REASSEMBLY_CHUNK_MAX : len;
-    uint32_t least = continues ? ROOM_MORE : ROOM_MIN;
+    uint32_t least = ROOM_MIN;
+    if (continues)
+        least = before->room > ROOM_MORE / 2 ? 2u * before->room : ROOM_MORE;
     if (room < least)
-        room = least;
+        room = least < REASSEMBLY_CHUNK_MAX ? least : REASSEMBLY_CHUNK_MAX;
     size_t size = sizeof(struct chunk) + room;
     if (in->memory + size > limits->memory || in->chunks >= limits->chunks)
         return NULL;
@@ -143,6 +146,9 @@ const uint8_t *reassembly_peek(const struct reassembly *in, const struct pool *p
 
 bool reassembly_overlap(const struct reassembly *in, const struct pool *pool, uint32_t seq,
                         uint32_t end, struct tcp_sack_block *piece) {
+    const struct chunk *last = chunk_at(pool, in->last);
+    if (!last || seq_leq(chunk_end(last), seq))
+        return false;
     const struct chunk *chunk = chunk_at(pool, in->first);
     while (chunk && seq_leq(chunk_end(chunk), seq))
         chunk = chunk_at(pool, chunk->next);

@@ -17,7 +17,7 @@
 #include "dataplane/tcp/options.h"
 
 enum {
-    REASSEMBLY_CHUNK_MAX = 2048, /* bytes of payload that a chunk has room for */
+    REASSEMBLY_CHUNK_MAX = 4080, /* bytes of payload that a chunk has room for */
     REASSEMBLY_CHUNKS_MAX = 64,  /* out-of-order segments do not take more: bounds the walks */
 };
 

@@ -119,11 +119,23 @@ static void small_segments_in_a_row_share_memory(void **state) {
     assert_int_equal(drain(f, 0), 4000);
 }
 
+/* A flight of 256 KiB behind a hole stays within the chunks that out-of-order segments may take. */
+static void a_long_run_of_full_segments_takes_few_chunks(void **state) {
+    struct fixture *f = *state;
+    uint32_t segments = 190, len = 1348;
+    for (uint32_t i = 0; i < segments; i++)
+        assert_int_equal(insert(f, i * len, len), len);
+    assert_true(f->in.chunks <= REASSEMBLY_CHUNKS_MAX + 2);
+    assert_true(f->in.memory < segments * len * 11 / 10);
+    assert_int_equal(drain(f, 0), segments * len);
+}
+
 static void limits_cut_and_keep_what_fits(void **state) {
     struct fixture *f = *state;
-    uint8_t data[8000] = {0};
+    uint8_t data[12000] = {0};
     struct reassembly_limits few = {.memory = 1 << 20, .chunks = 2};
-    assert_int_equal(reassembly_insert(&f->in, &f->pool, 1000, data, 8000, &few), 4096);
+    assert_int_equal(reassembly_insert(&f->in, &f->pool, 1000, data, 12000, &few),
+                     2 * REASSEMBLY_CHUNK_MAX);
     assert_int_equal(f->in.chunks, 2);
     struct reassembly_limits small = {.memory = 100, .chunks = 100};
     assert_int_equal(reassembly_insert(&f->in, &f->pool, 90000, data, 10, &small), 0);
@@ -206,6 +218,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(every_overlap_of_two_segments_keeps_the_stream, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(small_segments_in_a_row_share_memory, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_long_run_of_full_segments_takes_few_chunks, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(limits_cut_and_keep_what_fits, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_allocation_keeps_the_prefix, setup, teardown),
         cmocka_unit_test_setup_teardown(sack_blocks_begin_with_the_latest, setup, teardown),
