@@ -151,7 +151,7 @@ def scale():
         result["broker"]["connecting"]["connects_per_busy_second"], "connects/s",
         f"of the worker's busy time; {connects['per_second']:,.0f}/s by the clock")
     row("longest turn of the worker", result["longest_turn_us"], "us",
-        "by the wall clock: with what else ran on its CPU")
+        "without turns in which the kernel ran something else on its CPU")
     row("pings answered", connects["pongs"], "",
         f"of {connects['pings']:,}; {connects['unanswered_pings']} never")
 

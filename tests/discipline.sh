@@ -20,7 +20,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # allocate. __rte_panic stands behind a check in DPDK's inline code that a valid mempool passes.
 allowed='memcpy memmove memset memcmp memccpy memchr strlen __memcpy_chk __memmove_chk __memset_chk
     __stack_chk_fail __tls_get_addr _GLOBAL_OFFSET_TABLE_
-    per_lcore__lcore_id rte_mempool_ops_table __rte_panic rte_eth_fp_ops rte_eth_call_rx_callbacks
+    __rseq_offset __rseq_size per_lcore__lcore_id rte_mempool_ops_table __rte_panic rte_eth_fp_ops rte_eth_call_rx_callbacks
     rte_eth_call_tx_callbacks __rte_pktmbuf_linearize rte_pktmbuf_copy rte_mempool_avail_count'
 
 # FUNCTION SYMBOL...: what runs while the parts are created and taken apart, and what it may use

@@ -39,6 +39,9 @@ static json_t *worker_json(const struct registry *registry, const struct samples
     json_object_set_new(row, "cycles_per_packet",
                         packets > 0 ? json_real(busy / (double)packets) : json_null());
     json_object_set_new(row, "longest_turn_ever_us", json_integer((json_int_t)longest_ever));
+    json_object_set_new(
+        row, "longest_preempted_turn_us",
+        json_integer((json_int_t)((double)gauges->longest_preempted / cycles_per_us)));
     json_object_set_new(row, "cycles_per_us", json_real(cycles_per_us));
     const struct {
         const char *key;
@@ -53,6 +56,7 @@ static json_t *worker_json(const struct registry *registry, const struct samples
         {"memory_used", gauges->memory_used},
         {"packets", gauges->packets},
         {"turns", gauges->turns},
+        {"preempted_turns", gauges->preempted_turns},
         {"sleeps", gauges->sleeps},
         {"busy_cycles", gauges->busy_cycles},
         {"idle_cycles", gauges->idle_cycles},

@@ -194,8 +194,14 @@ static void trim(struct worker *worker, uint64_t end) {
 static void account(struct worker *worker, uint64_t start, bool busy, unsigned packets) {
     struct worker_gauges *gauges = &worker->gauges;
     uint64_t end = rte_rdtsc(), cycles = end - start;
-    longest(worker, end, busy ? cycles : 0);
+    bool preempted = busy && preempted_was(&worker->preempted);
+    longest(worker, end, busy && !preempted ? cycles : 0);
     gauge_add(&gauges->turns, 1);
+    if (preempted) {
+        gauge_add(&gauges->preempted_turns, 1);
+        if (cycles > gauges->longest_preempted)
+            __atomic_store_n(&gauges->longest_preempted, cycles, __ATOMIC_RELAXED);
+    }
     if (busy) {
         gauge_add(&gauges->busy_turns, 1);
         gauge_add(&gauges->busy_cycles, cycles);
@@ -273,12 +279,14 @@ void worker_begin(struct worker *worker) {
     /* What the ports' receive queues hold is not to be counted as used. */
     worker->frames_free = rte_mempool_avail_count(worker->config.mempool);
     ether_announce(worker->ether);
+    preempted_init(&worker->preempted);
     standstill_begin(worker->config.standstill, &worker->running,
                      clock_microseconds(worker->config.clock, rte_rdtsc()));
 }
 
 bool worker_turn(struct worker *worker) {
     const struct clock *clock = worker->config.clock;
+    preempted_watch(&worker->preempted);
     uint64_t start = rte_rdtsc();
     uint64_t real = clock_microseconds(clock, start);
     uint64_t now = standstill_now(worker->config.standstill, &worker->running, real);

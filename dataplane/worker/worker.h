@@ -59,9 +59,13 @@ struct worker_gauges {
     uint64_t idle_cycles; /* spent polling in vain */
     uint64_t sleep_cycles;
     uint64_t sleeps;
-    uint64_t longest_turn;   /* cycles of the longest turn since the start, ... */
-    uint64_t longest_lately; /* ... and in the last WORKER_LATELY_S to twice that, by windows */
-    uint64_t packets;        /* frames handled */
+    /* Turns in which the kernel ran something else on the worker's CPU count apart: nobody knows
+     * how long they were. */
+    uint64_t longest_turn;      /* cycles of the longest other turn since the start, ... */
+    uint64_t longest_lately;    /* ... and in the last WORKER_LATELY_S to twice that, by windows */
+    uint64_t preempted_turns;   /* busy ones */
+    uint64_t longest_preempted; /* by the clock, since the start */
+    uint64_t packets;           /* frames handled */
     uint64_t connections, connected, clean_sessions, subscriptions;
     uint64_t memory_used;
     uint64_t mail_waiting; /* mails in backlogs */

@@ -8,6 +8,7 @@
 #include "dataplane/worker/clock.h"
 #include "dataplane/worker/handover.h"
 #include "dataplane/worker/idle.h"
+#include "dataplane/worker/preempted.h"
 #include "dataplane/worker/standstill.h"
 #include "dataplane/worker/worker.h"
 
@@ -25,6 +26,7 @@ struct worker {
     struct counters counters;
     struct idle idle;
     struct running running;
+    struct preempted preempted;
     struct pool pool;
     struct arena *arena;
     struct region region;
