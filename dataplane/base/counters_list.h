@@ -23,7 +23,7 @@
     X(ETHER_NO_BUFFER, "ether.no_buffer", DROP, "Frames not sent because no packet buffer was free.") \
     X(ETHER_TOO_LONG, "ether.too_long", DROP, "Segments not sent because they exceed the MTU of the port.") \
     X(ETHER_TX_FULL, "ether.tx_full", DROP, "Frames that cannot wait (ARP, ICMP, SYN-ACK, RST), not sent because the backlog of the port was full.") \
-    X(ETHER_TX_STUCK, "ether.tx_stuck", DROP, "Frames given up because the port did not take them for 200 ms or more: no peer, no link, or a slow one.") \
+    X(ETHER_TX_STUCK, "ether.tx_stuck", DROP, "Frames given up because the port did not take them for 500 ms or more: no peer, no link, or a slow one.") \
     X(ETHER_TX_WAITS, "ether.tx_waits", COUNT, "Turns in which connections kept their segments back because the backlog of a port was full.") \
     X(ARP_MALFORMED, "arp.malformed", DROP, "ARP packets that are truncated, not about IPv4 over Ethernet, or from no valid station.") \
     X(ARP_OTHERS, "arp.others", DROP, "ARP packets that ask for somebody else.") \

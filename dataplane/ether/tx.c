@@ -56,7 +56,7 @@ static void taken(struct tx *tx, unsigned frames) {
         return;
     advance(tx, frames);
     tx->taken = true;
-    tx->dead = false;
+    tx->dead = tx->shut = false;
 }
 
 /* Makes place for more at the end. */
@@ -122,10 +122,16 @@ static void give_up(struct ether *ether, struct tx *tx, unsigned frames) {
     discard(tx, frames);
 }
 
+static void give_up_all(struct ether *ether, struct tx *tx, uint64_t now) {
+    tx->dead = tx->shut = true;
+    tx->open_at = now + TX_PROBE_US;
+    give_up(ether, tx, tx->count);
+}
+
 /* How long what waits has been waiting. */
-static void tx_age(struct ether *ether, struct tx *tx, uint64_t passed) {
+static void tx_age(struct ether *ether, struct tx *tx, uint64_t passed, uint64_t now) {
     if (tx->dead) {
-        give_up(ether, tx, tx->count);
+        give_up_all(ether, tx, now);
         return;
     }
     if (tx->overdue == 0) {
@@ -137,8 +143,10 @@ static void tx_age(struct ether *ether, struct tx *tx, uint64_t passed) {
     tx->waited += (uint32_t)(passed < TX_PATIENCE_STEP_US ? passed : TX_PATIENCE_STEP_US);
     if (tx->waited < TX_PATIENCE_US)
         return;
-    tx->dead = !tx->taken;
-    give_up(ether, tx, tx->dead ? tx->count : tx->overdue);
+    if (tx->taken)
+        give_up(ether, tx, tx->overdue);
+    else
+        give_up_all(ether, tx, now);
 }
 
 unsigned tx_flush(struct ether *ether, struct interface *interface, uint64_t now) {
@@ -153,8 +161,9 @@ unsigned tx_flush(struct ether *ether, struct interface *interface, uint64_t now
         tx_leave(ether, port, tx);
     count_add(ether->counters, COUNTER_ETHER_TX_WAITS, tx->contended);
     tx->contended = false;
+    tx->shut = tx->shut && now < tx->open_at;
     if (tx->count > 0)
-        tx_age(ether, tx, passed);
+        tx_age(ether, tx, passed, now);
     return tx->count + elsewhere;
 }
 

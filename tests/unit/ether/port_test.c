@@ -201,16 +201,29 @@ static void a_port_that_takes_nothing_for_long_is_dead_until_it_takes_some(void 
     assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 0);
     assert_int_equal(flush_for(world, 1000), 0); /* the worker may sleep */
     assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 5);
-    /* What comes is offered once. */
+    /* TCP sends little. */
+    struct tcp_segment segment = some_segment(world);
+    assert_true(must_wait(world, segment.hop));
+    assert_int_equal(flush_for(world, TX_PROBE_US), 0);
+    for (unsigned i = 0; i < TX_PROBE; i++) {
+        assert_false(must_wait(world, segment.hop));
+        transmit(world, &segment.tuple, segment.hop, 0);
+    }
+    assert_true(must_wait(world, segment.hop));
+    /* It is offered once, and so is what cannot wait. */
+    assert_int_equal(flush_for(world, 100), 0);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 5 + TX_PROBE);
+    assert_true(must_wait(world, segment.hop));
     send_numbered(world, 0, 3);
     assert_int_equal(flush_for(world, 100), 0);
-    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8 + TX_PROBE);
     /* It lives again. */
     take(world, 2);
     send_numbered(world, 0, 3);
     assert_int_equal(flush_for(world, 100), 1);
+    assert_false(must_wait(world, segment.hop));
     assert_int_equal(flush_for(world, TX_PATIENCE_US - 1000), 1);
-    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8);
+    assert_int_equal(counted(world, COUNTER_ETHER_TX_STUCK), 8 + TX_PROBE);
 }
 
 static void a_slow_port_loses_what_waited_too_long_and_no_more(void **state) {
