@@ -75,7 +75,7 @@ struct tcp_conn {
     uint16_t snd_wnd;          /* SND.WND as it stood in the header: shift by snd_shift */
     uint8_t snd_shift : 4;     /* window scale of the peer */
     uint8_t snd_max : 4;       /* see conn_window_seen */
-    uint8_t challenge;  /* see challenge_allowed; in CLOSED and with CONN_ABORT: enum tcp_close */
+    uint8_t challenge;  /* see conn_challenge; in CLOSED and with CONN_ABORT: enum tcp_close */
     uint32_t rcv_nxt;   /* RCV.NXT */
     uint32_t snd_una;   /* SND.UNA */
     uint32_t snd_nxt;   /* SND.NXT; never goes back */
