@@ -74,8 +74,8 @@ fi
 [ "$install_only" = no ] || exit 0
 require_tun
 
-seconds=10
-[ "$quick" = no ] || seconds=2
+seconds=20
+[ "$quick" = no ] || seconds=4
 results=$(mktemp "${TMPDIR:-/tmp}/linemq-results.XXXXXX")
 output=$(mktemp "${TMPDIR:-/tmp}/linemq-output.XXXXXX")
 trap 'rm -f "$results" "$output"' EXIT
@@ -143,6 +143,15 @@ fuzz() {
         -artifact_prefix="$2/" "$2" "$3"
 }
 
+# fuzzed PROCESS FOUND: its verdict. What made it fail stays in FOUND.
+fuzzed() {
+    wait "$1" || {
+        cat "$2.log"
+        return 1
+    }
+    rm -r "$2" "$2.log"
+}
+
 # build COMMAND...: a build that fails is the one failed test of the run.
 build() {
     local began=$SECONDS
@@ -159,7 +168,7 @@ if [ $# -gt 0 ]; then
     suite build "$@"
     finish
 fi
-build configure build-sanitize --buildtype=debugoptimized -Dtests=true \
+build configure build-sanitize --buildtype=debugoptimized -Doptimization=1 -Dtests=true \
     -Db_sanitize=address,undefined
 build compile build-sanitize
 export CC=clang CXX=clang++
@@ -181,11 +190,16 @@ if [ "$quick" = no ]; then
     step "clang-tidy" check_tidy
 fi
 
+# All at once: one process fuzzes on one CPU.
+declare -A found=() fuzzing=()
 for target in "${targets[@]}"; do
     name=${target##*/}
-    found=$(mktemp -d "${TMPDIR:-/tmp}/linemq-corpus.XXXXXX")
-    step "$name for $seconds s" fuzz "$target" "$found" "tests/fuzz/corpus/${name%_fuzz}"
-    compgen -G "$found/*-*" >/dev/null || rm -rf "$found" # else its input is kept there
+    found[$name]=$(mktemp -d "${TMPDIR:-/tmp}/linemq-corpus.XXXXXX")
+    fuzz "$target" "${found[$name]}" "tests/fuzz/corpus/${name%_fuzz}" >"${found[$name]}.log" 2>&1 &
+    fuzzing[$name]=$!
+done
+for name in "${!fuzzing[@]}"; do
+    step "$name for $seconds s" fuzzed "${fuzzing[$name]}" "${found[$name]}"
 done
 
 if [ "$quick" = yes ]; then

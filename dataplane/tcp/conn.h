@@ -75,16 +75,16 @@ struct tcp_conn {
     uint16_t snd_wnd;          /* SND.WND as it stood in the header: shift by snd_shift */
     uint8_t snd_shift : 4;     /* window scale of the peer */
     uint8_t snd_max : 4;       /* see conn_window_seen */
-    uint8_t challenge;  /* see conn_challenge; in CLOSED and with CONN_ABORT: enum tcp_close */
-    uint32_t rcv_nxt;   /* RCV.NXT */
-    uint32_t snd_una;   /* SND.UNA */
-    uint32_t snd_nxt;   /* SND.NXT; never goes back */
-    uint32_t snd_end;   /* end of what the application announced */
-    uint32_t snd_wl1;   /* SND.WL1; WL2 is never after SND.UNA and so never decides */
-    uint32_t ts_recent; /* TS.Recent */
-    uint32_t ts_offset; /* of our time stamp clock */
-    ref_t extension;    /* struct tcp_extension, 0 = none attached */
-    uint32_t hop;       /* the link's */
+    uint8_t challenge;      /* see conn_challenge; in CLOSED and with CONN_ABORT: enum tcp_close */
+    uint32_t rcv_nxt;       /* RCV.NXT */
+    uint32_t snd_una;       /* SND.UNA */
+    uint32_t snd_nxt;       /* SND.NXT; never goes back */
+    uint32_t snd_end;       /* end of what the application announced */
+    uint32_t snd_wl1;       /* SND.WL1; WL2 is never after SND.UNA and so never decides */
+    uint32_t ts_recent;     /* TS.Recent */
+    uint32_t ts_offset;     /* of our time stamp clock */
+    ref_t extension;        /* struct tcp_extension, 0 = none attached */
+    uint32_t hop;           /* the link's */
     uint32_t last_received; /* time of the last acceptable segment >> TCP_IDLE_SHIFT */
     uint16_t duplicate_acks, out_of_order; /* received, at most 65535 */
 

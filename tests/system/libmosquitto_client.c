@@ -128,7 +128,7 @@ static void messages_of_each_qos_arrive_with_it(void **state) {
     until(b, NULL, &subscriber.suback, 1);
     assert_int_equal(subscriber.granted, 2);
     for (int qos = 0; qos <= 2; qos++) {
-        char topic[16];
+        char topic[24];
         snprintf(topic, sizeof topic, "lm/qos/%d", qos);
         mosquitto_publish(a, NULL, topic, 5, "hello", qos, false);
     }
@@ -167,7 +167,7 @@ static void a_persistent_session_is_kept_between_connections(void **state) {
 
     client_connect(b, &publisher);
     for (int i = 0; i < 50; i++) {
-        char text[8];
+        char text[12];
         snprintf(text, sizeof text, "%d", i);
         mosquitto_publish(b, NULL, "lm/queued", (int)strlen(text), text, 1, false);
     }

@@ -6,11 +6,9 @@ in order."""
 import json
 import os
 import subprocess
-import unittest
 
 import broker
-import footprint
-from broker import ADDRESS, options, run
+from broker import ADDRESS, options
 
 
 class Fleet(broker.Case):
@@ -57,42 +55,6 @@ class Fleet(broker.Case):
 
     def test_qos_2_to_clients_of_other_workers_exactly_once(self):
         self.publish_across_workers(2, options.clients, 30)
-
-
-class Reconnects(broker.Case):
-    def test_a_fleet_that_comes_and_goes_leaves_no_memory_behind(self):
-        """The third wave costs no more memory than the second left."""
-        used = []
-        for wave in range(3):
-            run(os.path.join(options.binaries, "tests/system/fleet"), "--host", ADDRESS,
-                "--clients", "400", "--messages", "3", "--prefix", "waves", timeout=120)
-            broker.wait_for("the clients to be gone", lambda: self.broker.json("status")
-                            ["clients"]["connected"] == 0)
-            broker.wait_for("their connections to be gone", lambda: self.broker.json("status")
-                            ["connections"] == 0, seconds=90)
-            footprint.settled(self.broker)
-            used.append(self.broker.json("status")["memory"]["arenas_used"])
-        print(used)
-        self.assertLessEqual(used[2], used[1] * 1.02)
-
-
-class Footprint(unittest.TestCase):
-    """Counted bytes, not the resident set, which depends on the machine. With so few devices the
-    spans that a thread has begun to fill weigh more than with many."""
-    DEVICES = 15000
-
-    def cost(self, persistent):
-        if options.slow or options.workers != 1:
-            self.skipTest("counted on one worker, and not on a sanitised heap")
-        costs = footprint.cost(self.DEVICES, 1, persistent)
-        footprint.print_costs(costs)
-        return costs["sum"]
-
-    def test_an_idle_device_costs_at_most_512_bytes(self):
-        self.assertLessEqual(self.cost(persistent=False), 512)
-
-    def test_with_a_persistent_session_it_costs_at_most_640(self):
-        self.assertLessEqual(self.cost(persistent=True), 640)
 
 
 if __name__ == "__main__":

@@ -481,7 +481,7 @@ enum { READERS = 50, BURST = 200 };
 static void burst(unsigned count, unsigned qos1_every) {
     struct desk *desk = &world.workers[1];
     for (unsigned i = 0; i < count; i++) {
-        char text[8];
+        char text[12];
         snprintf(text, sizeof text, "%u", i);
         struct mail mail = {
             .type = MAIL_PUBLISH,
